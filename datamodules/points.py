@@ -1,0 +1,170 @@
+"""`PointsDataModule`: collocation, boundary and initial points for any problem, and its evaluation grid.
+
+A training batch is a dict from the name of each loss term to its points. They are drawn on the training device,
+in the module's dtype, as a pure function of (seed, rank, step, term): two ranks never share points by accident,
+and a resumed run draws what the uninterrupted one would have drawn, with no random state to save.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from zlib import crc32
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from datamodules.samplers import SAMPLERS
+from mask_pinns.objective import PointSets
+from mask_pinns.problems import Problem
+from mask_pinns.problems.conditions import Condition
+from mask_pinns.registry import lookup, unknown
+
+STEPS_PER_EPOCH = 1000
+VALIDATION = 2**32 - 1  # the "step" of the validation points
+CHUNK = 8192
+
+
+def generator(device: torch.device | str, *key: int | str) -> Generator:
+    """A generator seeded by the key alone: numbers from 0 to 2^32 - 1, and names."""
+    words = [crc32(k.encode()) if isinstance(k, str) else k for k in key]
+    state = np.random.SeedSequence(words).generate_state(1, np.uint64)[0]
+    return Generator(device=device).manual_seed(int(state) >> 1)
+
+
+class Batches:
+    """A sequence of ready batches as one dataloader (Lightning takes a bare list for several dataloaders)."""
+
+    def __init__(self, batches: Sequence[Any]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class PointsDataModule(L.LightningDataModule):
+    """Points for every term of a problem's loss.
+
+    Args:
+        problem: the problem.
+        points: number of collocation points, or a dict from term names to numbers ("pde" the collocation points;
+            on each face for a condition). A condition that is not named gets a tenth of the collocation points.
+            Under several processes these are totals: each draws its share.
+        sampler: a key of SAMPLERS; "latin_hypercube" as published.
+        resample: steps between fresh points; 0 keeps the first. A phase of the module's may have its own.
+        seed: of the points.
+
+    Raises:
+        ValueError: an unknown sampler or term (the known ones listed), a number below one, a negative interval.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        points: int | Mapping[str, int] = 2500,
+        sampler: str = "latin_hypercube",
+        resample: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.problem = problem
+        self.sampler = lookup(SAMPLERS, sampler, "sampler")
+        self.counts = self._counts(points if isinstance(points, Mapping) else {"pde": points})
+        if resample < 0 or seed < 0:
+            raise ValueError(f"resample is {resample} and seed is {seed}; neither can be negative")
+        self.resample = resample
+        self.seed = seed
+        self._kept: tuple[Any, PointSets] = (None, {})
+
+    def _counts(self, points: Mapping[str, int]) -> dict[str, int]:
+        names = [term.name for term in self.problem.terms]
+        for name, n in points.items():
+            if name not in names:
+                raise unknown(name, names, f"point set of {self.problem.title}")
+            if n < 1:
+                raise ValueError(f"points for {name!r}: {n}; at least 1 is needed")
+        counts = {"pde": 2500} | dict(points)
+        return {name: counts.get(name, max(1, counts["pde"] // 10)) for name in names}
+
+    def draw(self, step: int, rank: int = 0, world_size: int = 1, device: torch.device | str = "cpu",
+             dtype: torch.dtype | None = None) -> PointSets:  # fmt: skip
+        """The points drawn at a step: for each term (R n, D), n its points per face, face after face."""
+        dtype = dtype or torch.get_default_dtype()
+        return {
+            term.name: self._draw_term(term, max(1, self.counts[term.name] // world_size), (rank, step), device, dtype)
+            for term in self.problem.terms
+        }
+
+    def _draw_term(self, term: Condition, n: int, key: tuple[int, int], device: Any, dtype: torch.dtype) -> Tensor:
+        box = self.problem.domain
+        random = generator(device, self.seed, *key, term.name)
+        blocks = []
+        for group in term.faces(box):
+            free = [c for c in box.names if c not in group[0]]
+            unit = self.sampler(n, len(free), random, dtype) if free else torch.empty(1, 0, device=device, dtype=dtype)
+            drawn = {c: box[c][0] + (box[c][1] - box[c][0]) * unit[:, i] for i, c in enumerate(free)}
+            for face in group:
+                columns = [drawn[c] if c in drawn else unit.new_full((len(unit),), face[c]) for c in box.names]
+                blocks.append(torch.stack(columns, 1))
+        return torch.cat(blocks)
+
+    def size(self) -> int:
+        """Points in one batch, all terms and faces together."""
+        return sum(len(x) for x in self.draw(0).values())
+
+    def train_dataloader(self) -> Batches:
+        """Only counts steps: the points themselves are drawn on the device, in `transfer_batch_to_device`."""
+        return Batches(range(STEPS_PER_EPOCH))
+
+    def val_dataloader(self) -> Batches:
+        """The evaluation grid in chunks of (points, values), if a solution is known; then the validation points."""
+        grid = self.problem.evaluation()
+        rank, ranks = self._ranks()
+        chunks: list[Any] = []
+        if grid.values is not None:
+            x, u = grid.points[rank::ranks], grid.values[rank::ranks]
+            chunks = list(zip(x.split(CHUNK), u.split(CHUNK), strict=True))
+        return Batches([*chunks, VALIDATION])
+
+    def test_dataloader(self) -> Batches:
+        return self.val_dataloader()
+
+    def predict_dataloader(self) -> Batches:
+        return Batches(self.problem.evaluation().points.split(CHUNK))
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Draws the points of the current step (or the validation points); moves anything else, in the dtype."""
+        dtype = next(self._module().parameters()).dtype
+        if isinstance(batch, int):
+            step = VALIDATION if batch == VALIDATION else self._drawn_at()
+            return self._current(step, device, dtype)
+        if isinstance(batch, Tensor):
+            return batch.to(device, dtype)
+        x, u = batch
+        return x.to(device, dtype), u.to(device)  # values stay float64: errors are measured in it
+
+    def _current(self, step: int, device: torch.device, dtype: torch.dtype) -> PointSets:
+        if step == VALIDATION:
+            return self.draw(step, *self._ranks(), device, dtype)
+        if self._kept[0] != (step, device, dtype):
+            self._kept = (step, device, dtype), self.draw(step, *self._ranks(), device, dtype)
+        return self._kept[1]
+
+    def _drawn_at(self) -> int:
+        """The step at which the points in use now were drawn."""
+        module = self._module()
+        every = getattr(module, "resample", None)
+        every = self.resample if every is None else every
+        return module.global_step // every * every if every else 0
+
+    def _module(self) -> L.LightningModule:
+        assert self.trainer is not None, "the datamodule is used through a Trainer; call draw() for points without one"
+        return self.trainer.lightning_module
+
+    def _ranks(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

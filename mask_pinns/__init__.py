@@ -1,0 +1,22 @@
+"""Mask-PINNs: physics-informed networks with learnable, pointwise feature masks (arXiv 2505.06331)."""
+
+from mask_pinns.module import MaskPINN, NonFiniteLoss
+from mask_pinns.networks import NETWORKS
+from mask_pinns.objective import Objective
+from mask_pinns.problems import (
+    PROBLEMS,
+    Box,
+    Condition,
+    Dirichlet,
+    Initial,
+    Neumann,
+    Periodic,
+    Problem,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NETWORKS", "PROBLEMS", "Box", "Condition", "Dirichlet", "Initial", "MaskPINN", "Neumann", "NonFiniteLoss",
+    "Objective", "Periodic", "Problem",
+]  # fmt: skip

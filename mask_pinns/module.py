@@ -1,0 +1,198 @@
+"""`MaskPINN`: the LightningModule that wires problem, network, objective, optimizers and metrics.
+
+It holds no maths. Manual optimization: one `optimizer.step(closure)` per training step, on frozen points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mask_pinns.metrics import MaxError, RelativeL2
+from mask_pinns.networks import make_network
+from mask_pinns.objective import Objective, PointSets
+from mask_pinns.optim.phases import Schedule, Spec, forget, parse_phases
+from mask_pinns.problems import Problem
+from mask_pinns.problems.loading import describe, make_problem
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss that became NaN or infinite; the message names the step and the loss term."""
+
+
+class MaskPINN(L.LightningModule):
+    """A physics-informed network in training.
+
+    Args:
+        problem: a Problem, a name from PROBLEMS, "FILE.py:CLASS", or {"name": ..., coefficient: ...}.
+        network: a module (N, D) -> (N, F), a name from NETWORKS, or {"name": ..., option: ...}.
+        optimizer: phases, e.g. "adam 2000, lbfgs"; see `parse_phases`.
+        lr, decay, decay_every: of every first-order phase that does not say its own.
+        weights: factors of the loss by term or residual, e.g. {"initial": 100.0}.
+        derivatives: "jet" (Taylor mode), or "autograd" for networks that are not made of layers on jets.
+
+    Logged: loss and loss/<residual> (unweighted mean squares), lr; val/loss on points of its own, and val/rel_l2
+    and val/max_error on the problem's evaluation grid where its solution is known.
+
+    Raises:
+        ValueError: anything that the parts refuse.
+    """
+
+    def __init__(
+        self,
+        problem: Problem | str | Mapping[str, Any] = "wave",
+        network: nn.Module | str | Mapping[str, Any] = "masked",
+        optimizer: Spec = "adam",
+        lr: float | None = None,
+        decay: float | None = None,
+        decay_every: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        derivatives: str = "jet",
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.problem = make_problem(problem)
+        self.network = make_network(network, len(self.problem.domain), len(self.problem.fields))
+        self.objective = Objective(self.problem, weights, derivatives)
+        self.schedule = Schedule(parse_phases(optimizer, lr=lr, decay=decay, decay_every=decay_every))
+        self.rel_l2, self.max_error = RelativeL2(), MaxError()
+        self.last_loss = torch.tensor(float("nan"))  # at the start of the latest step
+        self.stop_reason = "steps"
+        self._save_specs(problem=describe(self.problem), network=None if isinstance(network, nn.Module) else network)
+
+    def _save_specs(self, **specs: Any) -> None:
+        """Hyperparameters in primitives only, so that checkpoints load with weights_only."""
+        self.save_hyperparameters(ignore=["problem", "network"])
+        self.hparams.update({k: v for k, v in specs.items() if v is not None})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The fields (N, F) at points (N, D)."""
+        return self.network(x)
+
+    # ---- training -------------------------------------------------------------------------------------------
+
+    @property
+    def resample(self) -> int | None:
+        """Steps between fresh points in the current phase; None leaves it to the datamodule."""
+        phase = self.schedule.phase
+        return phase.method.resample if phase.resample is None else phase.resample
+
+    def configure_optimizers(self) -> Any:
+        built = [phase.build(self.network.parameters()) for phase in self.schedule.phases]
+        return [optimizer for optimizer, _ in built], [scheduler for _, scheduler in built]
+
+    def training_step(self, points: PointSets, batch_idx: int) -> None:
+        optimizer, remembers = self._current(self.optimizers()), self.schedule.phase.method.remembers_points
+        if remembers and self.resample and self.global_step % self.resample == 0:
+            forget(optimizer)
+        evaluations: list[tuple[Tensor, dict[str, Tensor]]] = []
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss, terms = self.objective.loss(self.network, points)
+            evaluations.append((loss.detach(), {name: t.detach() for name, t in terms.items()}))
+            if len(evaluations) == 1:
+                self._require_finite(*evaluations[0])
+            self.manual_backward(loss)
+            return loss
+
+        optimizer.step(closure=closure)
+        self._current(self.lr_schedulers()).step()
+        self._log_training(*evaluations[0], optimizer.param_groups[0]["lr"])
+        progress = not remembers or any(loss < self.last_loss for loss, _ in evaluations[1:])
+        self._go_on(optimizer, progress)
+
+    def _go_on(self, optimizer: Any, progress: bool) -> None:
+        """To the next step, the next phase or the end, as the schedule says."""
+        reason = self.schedule.advance(self.global_step, progress)
+        if self.schedule.stalls:
+            forget(optimizer)
+        if reason is not None:
+            self.stop(reason)
+
+    def stop(self, reason: str) -> None:
+        """Ends training after this step, for the reason given (it stands in summary.json)."""
+        self.stop_reason = reason
+        self.trainer.should_stop = True
+
+    def _current(self, items: Any) -> Any:
+        """The current phase's item of what Lightning gives as one item or a list."""
+        return items[self.schedule.index] if isinstance(items, list | tuple) else items
+
+    def _log_training(self, loss: Tensor, terms: dict[str, Tensor], lr: float) -> None:
+        """At the trainer's interval only: in between, `last_loss` alone is kept, without looking at it."""
+        self.last_loss = loss
+        if self.global_step % self.trainer.log_every_n_steps:
+            return
+        self.log("loss", loss)
+        self.log_dict({f"loss/{name}": value for name, value in terms.items()})
+        self.log_dict({"lr": lr, "phase": float(self.schedule.index)})
+
+    def _require_finite(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
+        """Raises NonFiniteLoss. On an accelerator only where something is logged: looking costs a synchronization."""
+        looks = self.device.type == "cpu" or (self.global_step + 1) % self.trainer.log_every_n_steps == 0
+        if looks and not torch.isfinite(loss):
+            bad = [f"{name!r}" for name, value in terms.items() if not torch.isfinite(value)]
+            what = f"term {', '.join(bad)}" if bad else "the weighted sum"
+            raise NonFiniteLoss(f"the loss became {float(loss)} at step {self.global_step}: {what} is not finite")
+
+    # ---- checkpoints ----------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the schedule. Raises NonFiniteLoss rather than replace a good checkpoint by one with NaN in it."""
+        for name, p in self.network.named_parameters():
+            if not torch.isfinite(p).all():
+                raise NonFiniteLoss(f"parameter {name!r} is not finite at step {self.global_step}")
+        checkpoint["schedule"] = self.schedule.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.schedule.load_state_dict(checkpoint["schedule"])
+
+    # ---- evaluation -----------------------------------------------------------------------------------------
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: Any, stage: str) -> None:
+        """A chunk (points, values) of the grid for the errors; point sets for the loss."""
+        if isinstance(batch, dict):
+            loss, _ = self.objective.loss(self.network, batch)
+            self.log(f"{stage}/loss", loss.detach(), sync_dist=True, batch_size=1)
+            return
+        x, values = batch
+        predicted = self(x)
+        self.rel_l2.update(predicted, values)
+        self.max_error.update(predicted, values)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_errors("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_errors("test")
+
+    def _log_errors(self, stage: str) -> None:
+        if self.rel_l2.update_called:
+            self.log_dict({f"{stage}/rel_l2": self.rel_l2.compute(), f"{stage}/max_error": self.max_error.compute()})
+        self.rel_l2.reset()
+        self.max_error.reset()
+
+    def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        return self(batch)
+
+    def predict(self, points: Tensor | np.ndarray) -> np.ndarray:
+        """The fields (N, F) at any points (N, D), as an array. Raises ValueError for another shape."""
+        parameter = next(self.network.parameters())
+        x = torch.as_tensor(points, dtype=parameter.dtype, device=parameter.device)
+        names = self.problem.domain.names
+        if x.ndim != 2 or x.shape[1] != len(names):
+            raise ValueError(f"points have shape {tuple(x.shape)}; expected (N, {len(names)}): {', '.join(names)}")
+        with torch.no_grad():
+            return self.network(x).cpu().numpy()

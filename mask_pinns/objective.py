@@ -1,0 +1,115 @@
+"""The objective: problem + network + points -> named residuals -> weighted loss.
+
+    loss = sum over residuals r of  w_r  |r|^2 / N,   N the points on one face of r's term
+
+so every residual is a mean square, and the faces of a condition add up (the published convention).
+Residuals are called after their term, or term.part where a term has several: "pde", "initial.u", "initial.u_t".
+One objective serves every optimizer: the scalar loss, or the vector of weighted residuals with loss = |vector|^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mask_pinns.differentiation import ENGINES
+from mask_pinns.problems.conditions import Condition, check_shape
+from mask_pinns.problems.domain import Points
+from mask_pinns.problems.fields import Field
+from mask_pinns.problems.problem import Problem
+from mask_pinns.registry import lookup, unknown
+
+PointSets = dict[str, Tensor]
+"""Points by the name of their term, each (R N, D): R faces of N points, face after face."""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """One residual vector, its weight, and the N by which its sum of squares is divided."""
+
+    vector: Tensor
+    weight: float
+    count: int
+
+    @property
+    def mean_square(self) -> Tensor:
+        return self.vector.square().sum() / self.count
+
+    @property
+    def scaled(self) -> Tensor:
+        """sqrt(w / N) r: its squared norm is this residual's part of the loss."""
+        return self.vector * (self.weight / self.count) ** 0.5
+
+
+class Objective:
+    """The loss of one problem.
+
+    Args:
+        problem: whose terms (the PDE, then the conditions) make the loss.
+        weights: factor by residual ("initial.u_t") or by term ("initial"); a term's own weight where none is given.
+        derivatives: the engine, "jet" or "autograd".
+
+    Raises:
+        ValueError: an unknown engine, a weight for something that is no term, a negative weight.
+    """
+
+    def __init__(self, problem: Problem, weights: Mapping[str, float] | None = None, derivatives: str = "jet") -> None:
+        self.problem = problem
+        self.engine = lookup(ENGINES, derivatives, "derivatives engine")
+        self.weights = dict(weights or {})
+        names = [term.name for term in problem.terms]
+        for name, weight in self.weights.items():
+            if name.partition(".")[0] not in names:
+                raise unknown(name, names, f"loss term of {problem.title}")
+            if not weight >= 0:
+                raise ValueError(f"the weight of {name!r} is {weight}; it must be 0 or more")
+        self.needs = {term.name: term.derivatives(problem) for term in problem.terms}
+        self.faces = {term.name: sum(map(len, term.faces(problem.domain))) for term in problem.terms}
+
+    def residuals(self, network: nn.Module, points: PointSets) -> dict[str, Residual]:
+        """All residuals by name, in the order of the problem's terms."""
+        found: dict[str, Residual] = {}
+        for term in self.problem.terms:
+            found |= self._term(term, network, points[term.name])
+        return found
+
+    def _term(self, term: Condition, network: nn.Module, x: Tensor) -> dict[str, Residual]:
+        problem = self.problem
+        owner = problem.title if term.name == "pde" else f"condition {term.name!r} of {problem.title}"
+        jet = self.engine(network, x, problem.domain.names, self.needs[term.name])
+        if jet.value.shape != (len(x), len(problem.fields)):
+            raise ValueError(
+                f"the network gives shape {tuple(jet.value.shape)} at {len(x)} points; {problem.title} "
+                f"has {len(problem.fields)} field(s): expected ({len(x)}, {len(problem.fields)})"
+            )
+        fields = {f: Field(jet, i, f, problem.domain.names, owner) for i, f in enumerate(problem.fields)}
+        parts = term.residuals(problem, Points(x, problem.domain.names), fields)
+        count, length = len(x) // self.faces[term.name], len(x)
+        found = {}
+        for part, vector in parts.items():
+            name = f"{term.name}.{part}" if len(parts) > 1 else term.name
+            expected = count if term.paired else length
+            vector = check_shape(vector, expected, f"the residual {name!r} of {problem.title}")
+            weight = self.weights.get(name, self.weights.get(term.name, term.weight))
+            found[name] = Residual(vector, float(weight), count)
+        return found
+
+    def check(self, network: nn.Module, points: PointSets) -> None:
+        """Evaluates everything once. Raises ValueError for a residual or a weight that does not fit."""
+        names = list(self.residuals(network, points))
+        for name in self.weights:
+            if name not in names and name not in self.needs:
+                raise unknown(name, dict.fromkeys([*self.needs, *names]), f"loss term of {self.problem.title}")
+
+    def loss(self, network: nn.Module, points: PointSets) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted loss, and the unweighted mean square of each residual by name."""
+        residuals = self.residuals(network, points)
+        terms = {name: r.mean_square for name, r in residuals.items()}
+        return torch.stack([residuals[name].weight * t for name, t in terms.items()]).sum(), terms
+
+    def residual_vector(self, network: nn.Module, points: PointSets) -> Tensor:
+        """All weighted residuals in one vector v with |v|^2 = loss: what least-squares methods take."""
+        return torch.cat([r.scaled for r in self.residuals(network, points).values()])

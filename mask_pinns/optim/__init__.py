@@ -1,0 +1,50 @@
+"""Optimizers by name, each with what its kind needs to know. A new one: a line in OPTIMIZERS.
+
+`optim` knows parameters and objectives, nothing of physics. Phases and their schedule are in `phases.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+
+@dataclass(frozen=True)
+class Method:
+    """How to build an optimizer, and how it wants to be driven.
+
+    Attributes:
+        build: (parameters, lr=..., **options) -> Optimizer.
+        lr: learning rate unless said otherwise.
+        decays: whether its learning rate follows the staircase.
+        resample: steps between fresh points unless said otherwise; None leaves it to the data.
+        remembers_points: whether it keeps curvature of the points it saw, to be dropped when they change.
+    """
+
+    build: Callable[..., Optimizer]
+    lr: float
+    decays: bool = True
+    resample: int | None = None
+    remembers_points: bool = False
+
+
+# Tolerances of zero: L-BFGS ends a step when nothing moves any more, not at an arbitrary small change.
+_lbfgs: Any = partial(
+    torch.optim.LBFGS,
+    line_search_fn="strong_wolfe",
+    max_iter=20,
+    max_eval=50,
+    history_size=100,
+    tolerance_grad=0.0,
+    tolerance_change=0.0,
+)
+
+OPTIMIZERS: dict[str, Method] = {
+    "adam": Method(partial(torch.optim.Adam, fused=True), lr=1e-3),
+    "lbfgs": Method(_lbfgs, lr=1.0, decays=False, resample=0, remembers_points=True),
+}

@@ -1,0 +1,170 @@
+"""Phases of training: "adam 2000, lbfgs" is 2000 steps of Adam, then L-BFGS until the end.
+
+`parse_phases` reads them, `Schedule` says which one is on; its state goes into the checkpoint, so that a run
+resumes in the middle of any phase. A phase ends by its number of steps, or when its optimizer stalls.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import StepLR
+
+from mask_pinns.optim import OPTIMIZERS, Method
+from mask_pinns.registry import lookup, unknown
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase.
+
+    Attributes:
+        optimizer: a key of OPTIMIZERS.
+        steps: its number of steps; None: until the end of training (the last phase only).
+        lr: learning rate at its start; None: the optimizer's own default.
+        decay, decay_every: staircase, lr * decay^floor(step / decay_every), for optimizers that decay.
+        resample: steps between fresh points; 0 keeps the first; None: the optimizer's own way.
+        options: further arguments of the optimizer, e.g. betas, max_iter.
+
+    Raises:
+        ValueError: an unknown optimizer or option, a number out of range.
+    """
+
+    optimizer: str
+    steps: int | None = None
+    lr: float | None = None
+    decay: float = 0.9
+    decay_every: int = 1000
+    resample: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        what = f"phase {self.optimizer!r}"
+        method = self.method
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"{what}: steps is {self.steps}; it must be 1 or more")
+        if self.lr is not None and not (math.isfinite(self.lr) and self.lr > 0):
+            raise ValueError(f"{what}: lr is {self.lr}; it must be a positive number")
+        if not 0 < self.decay <= 1 or self.decay_every < 1:
+            raise ValueError(
+                f"{what}: decay is {self.decay} every {self.decay_every} steps; expected 0 < decay <= 1 and 1 or more"
+            )
+        if self.resample is not None and self.resample < 0:
+            raise ValueError(f"{what}: resample is {self.resample}; it must be 0 (never) or more")
+        known = [p for p in inspect.signature(method.build).parameters if p not in ("params", "lr", "fused")]
+        for name in self.options:
+            if name not in known:
+                raise unknown(name, known, f"option of {self.optimizer}")
+
+    @property
+    def method(self) -> Method:
+        return lookup(OPTIMIZERS, self.optimizer, "optimizer")
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> tuple[Optimizer, StepLR]:
+        """The optimizer and its learning-rate staircase."""
+        optimizer = self.method.build(parameters, lr=self.method.lr if self.lr is None else self.lr, **self.options)
+        gamma = self.decay if self.method.decays else 1.0
+        return optimizer, StepLR(optimizer, self.decay_every, gamma)
+
+    def __str__(self) -> str:
+        return self.optimizer if self.steps is None else f"{self.optimizer} {self.steps}"
+
+
+Spec = str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
+
+
+def parse_phases(spec: Spec, **defaults: Any) -> tuple[Phase, ...]:
+    """Phases from "adam 2000, lbfgs" (or "adam 2000 then lbfgs"), one mapping, or a list of either.
+
+    A mapping has Phase's attributes as keys, and the optimizer's own arguments beside them. `defaults` fill in
+    what a phase does not say (those that are None are left out).
+    """
+    given = [spec] if isinstance(spec, str | Mapping) else list(spec)
+    items = [part for item in given for part in (_words(item) if isinstance(item, str) else [dict(item)])]
+    if not items:
+        raise ValueError("no optimizer given; e.g. 'adam' or 'adam 2000, lbfgs'")
+    phases = tuple(_phase(item, {k: v for k, v in defaults.items() if v is not None}) for item in items)
+    for phase in phases[:-1]:
+        if phase.steps is None:
+            raise ValueError(f"phase {phase.optimizer!r} is followed by another: give its steps, e.g. 'adam 2000, lbfgs'")
+    return phases
+
+
+def _words(text: str) -> list[dict[str, Any]]:
+    items = []
+    for part in re.split(r",|\bthen\b", text):
+        words = part.split()
+        if not words or len(words) > 2 or (len(words) == 2 and not words[1].lstrip("-").isdigit()):
+            raise ValueError(f"optimizer {text!r}: expected NAME [STEPS], NAME [STEPS] ...; e.g. 'adam 2000, lbfgs'")
+        items.append({"optimizer": words[0]} | ({"steps": int(words[1])} if len(words) == 2 else {}))
+    return items
+
+
+def _phase(item: dict[str, Any], defaults: dict[str, Any]) -> Phase:
+    if "optimizer" not in item:
+        raise ValueError(f"phase {item}: it needs `optimizer`; known: {', '.join(OPTIMIZERS)}")
+    decays = lookup(OPTIMIZERS, item["optimizer"], "optimizer").decays
+    own = {f.name for f in fields(Phase)} - {"options"}
+    shared = {k: v for k, v in defaults.items() if decays}  # lr and its staircase mean first-order optimizers
+    options = dict(item.get("options", {})) | {k: v for k, v in item.items() if k not in own | {"options"}}
+    return Phase(**shared | {k: v for k, v in item.items() if k in own}, options=options)
+
+
+class Schedule:
+    """Which phase is on, and why training ends.
+
+    State: `index`, `start` (the global step at which the phase began), `stalls` (steps in a row without progress).
+    """
+
+    def __init__(self, phases: tuple[Phase, ...]) -> None:
+        self.phases = phases
+        self.index = 0
+        self.start = 0
+        self.stalls = 0
+
+    @property
+    def phase(self) -> Phase:
+        return self.phases[self.index]
+
+    @property
+    def last(self) -> bool:
+        return self.index == len(self.phases) - 1
+
+    def advance(self, step: int, progress: bool = True) -> str | None:
+        """Takes note of a step done (`step` counts them) and of whether it made progress.
+
+        Goes on to the next phase when this one has had its steps, or after two steps without progress (after the
+        first, `stalls` is 1: the optimizer is to forget its curvature and try once more). Returns the reason for
+        the end of training ("steps" or "stalled") when the last phase ends, None otherwise.
+        """
+        self.stalls = 0 if progress else self.stalls + 1
+        had_its_steps = self.phase.steps is not None and step - self.start >= self.phase.steps
+        if not had_its_steps and self.stalls < 2:
+            return None
+        if self.last:
+            return "steps" if had_its_steps else "stalled"
+        self.index, self.start, self.stalls = self.index + 1, step, 0
+        return None
+
+    def state_dict(self) -> dict[str, int]:
+        return {"index": self.index, "start": self.start, "stalls": self.stalls}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        if not 0 <= state["index"] < len(self.phases):
+            raise ValueError(
+                f"the checkpoint stands in phase {state['index'] + 1}; "
+                f"this run has {len(self.phases)}: {', '.join(map(str, self.phases))}"
+            )
+        self.index, self.start, self.stalls = state["index"], state["start"], state["stalls"]
+
+
+def forget(optimizer: Optimizer) -> None:
+    """Drops what an optimizer remembers (moments, curvature); its settings stay."""
+    optimizer.state.clear()

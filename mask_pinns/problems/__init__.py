@@ -1,0 +1,22 @@
+"""Problems by name. A new one: a file here with a `Problem`, and a line in PROBLEMS."""
+
+from __future__ import annotations
+
+from mask_pinns.problems.burgers import Burgers
+from mask_pinns.problems.conditions import Condition, Dirichlet, Initial, Neumann, Periodic
+from mask_pinns.problems.convection import Convection
+from mask_pinns.problems.domain import Box, Points
+from mask_pinns.problems.helmholtz import Helmholtz
+from mask_pinns.problems.problem import Evaluation, Problem
+from mask_pinns.problems.wave import Wave
+
+PROBLEMS: dict[str, type[Problem]] = {
+    "wave": Wave,
+    "convection": Convection,
+    "helmholtz": Helmholtz,
+    "burgers": Burgers,
+}
+
+__all__ = [
+    "PROBLEMS", "Box", "Condition", "Dirichlet", "Evaluation", "Initial", "Neumann", "Periodic", "Points", "Problem",
+]  # fmt: skip

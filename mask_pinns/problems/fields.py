@@ -1,0 +1,103 @@
+"""What a residual is written with: `u` works as the 1-D tensor of a field's values, `u.x`, `u.tt` as its derivatives.
+
+    u.t + u * u.x - nu * u.xx          torch.sin(u) - u.tt
+
+Legend: N points, F fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from mask_pinns.jet import Jet, canonical
+
+
+class Field:
+    """One field of a jet (N, F): its values by itself, its derivatives by attribute, each of shape (N,).
+
+    Raises ValueError for a derivative that was not declared, naming the line to change.
+    """
+
+    def __init__(self, jet: Jet, column: int, name: str, coordinates: tuple[str, ...], owner: str) -> None:
+        self._jet, self._column, self._name = jet, column, name
+        self._coordinates, self._owner = coordinates, owner
+
+    @property
+    def value(self) -> Tensor:
+        """The field's values, (N,)."""
+        return self._jet.value[:, self._column]
+
+    def derivative(self, name: str) -> Tensor:
+        """The derivative called `name` ("" the value), (N,)."""
+        if name not in self._jet.derivatives:
+            raise ValueError(
+                f"{self._owner} uses {self._name}.{name}, which is not declared: "
+                f'add "{canonical(name)}" to its `derivatives = (...)`'
+            )
+        stream = self._jet[canonical(name)]
+        if stream is None:
+            return self.value.new_zeros(len(self.value))
+        return stream[:, self._column].expand(len(self.value))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if all(letter in self._coordinates for letter in name):
+            return self.derivative(name)
+        if hasattr(self.value, name):  # u.abs(), u.shape: the values are a tensor
+            return getattr(self.value, name)
+        raise ValueError(
+            f"{self._owner} uses {self._name}.{name}: no such derivative; coordinates are {', '.join(self._coordinates)}"
+        )
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Callable[..., Any], types: Any, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return function(*map(_values, args), **{k: _values(v) for k, v in (kwargs or {}).items()})
+
+    def __add__(self, other: Any) -> Tensor:
+        return self.value + _values(other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return _values(other) + self.value
+
+    def __sub__(self, other: Any) -> Tensor:
+        return self.value - _values(other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return _values(other) - self.value
+
+    def __mul__(self, other: Any) -> Tensor:
+        return self.value * _values(other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return _values(other) * self.value
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return self.value / _values(other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _values(other) / self.value
+
+    def __pow__(self, other: Any) -> Tensor:
+        return self.value ** _values(other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return _values(other) ** self.value
+
+    def __neg__(self) -> Tensor:
+        return -self.value
+
+    def __repr__(self) -> str:
+        return f"Field({self._name}, {len(self.value)} points)"
+
+
+def _values(x: Any) -> Any:
+    """Fields by their values, inside lists and tuples too; anything else as it is."""
+    if isinstance(x, list | tuple):
+        return type(x)(map(_values, x))
+    return x.value if isinstance(x, Field) else x
