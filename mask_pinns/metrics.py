@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -21,8 +23,8 @@ class RelativeL2(Metric):
     error: Tensor
     norm: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.add_state("error", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("norm", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
@@ -42,8 +44,8 @@ class MaxError(Metric):
     full_state_update = False
     worst: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.add_state("worst", torch.zeros((), dtype=torch.float64), dist_reduce_fx="max")
 
     def update(self, predicted: Tensor, true: Tensor) -> None:

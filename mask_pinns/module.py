@@ -63,6 +63,7 @@ class MaskPINN(L.LightningModule):
         self.rel_l2, self.max_error = RelativeL2(), MaxError()
         self.last_loss = torch.tensor(float("nan"))  # at the start of the latest step
         self.stop_reason = "steps"
+        self.evaluations = 0  # of the loss, in this session
         self._save_specs(problem=describe(self.problem), network=None if isinstance(network, nn.Module) else network)
 
     def _save_specs(self, **specs: Any) -> None:
@@ -95,6 +96,7 @@ class MaskPINN(L.LightningModule):
         def closure() -> Tensor:
             optimizer.zero_grad()
             loss, terms = self.objective.loss(self.network, points)
+            self.evaluations += 1
             evaluations.append((loss.detach(), {name: t.detach() for name, t in terms.items()}))
             if len(evaluations) == 1:
                 self._require_finite(*evaluations[0])

@@ -1,0 +1,149 @@
+"""`FeatureStatistics`: what every layer's features do, in TensorBoard, while training goes on.
+
+At an interval, a separate eager pass on fixed probe points looks at each activation: the pre-activation z that
+comes in and the masked feature h = sigma(z) m(z) that goes out. Training is not touched: no hook stays, no random
+number is drawn, the compiled step (if any) is not the one that is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor, nn
+
+from datamodules.points import generator
+from datamodules.samplers import sobol
+from mask_pinns.layers import Activation
+from mask_pinns.networks import JetNetwork
+from mask_pinns.problems import Box
+
+
+@dataclass(frozen=True)
+class LayerFeatures:
+    """One layer at the probe points: pre-activation z, masked feature h, both (N, H), and its activation module."""
+
+    z: Tensor
+    h: Tensor
+    activation: Activation
+
+
+def probe_points(box: Box, n: int, device: Any = "cpu", dtype: torch.dtype | None = None) -> Tensor:
+    """n fixed points of the domain, (n, D), from a scrambled Sobol sequence: the same in every run."""
+    dtype = dtype or torch.get_default_dtype()
+    unit = sobol(n, len(box), generator("cpu", "probe"), dtype)
+    low, high = torch.tensor(box.low, dtype=dtype), torch.tensor(box.high, dtype=dtype)
+    return (low + (high - low) * unit).to(device)
+
+
+@torch.no_grad()
+def features(network: JetNetwork, x: Tensor) -> dict[str, LayerFeatures]:
+    """The features of every hidden layer at the points x (N, D), by layer name, in the order of the network."""
+    seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def look(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        seen[module] = inputs[0].value.detach(), output.value.detach()
+
+    layers = network.hidden()
+    handles = [layer.register_forward_hook(look) for layer in layers.values()]
+    try:
+        with evaluation_mode(network):
+            network(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: LayerFeatures(*seen[layer], layer) for name, layer in layers.items()}
+
+
+@contextmanager
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, each module's own mode again afterwards."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def statistics(layer: LayerFeatures) -> dict[str, Tensor]:
+    """The numbers for one layer, over all probe points and units.
+
+    preactivation_mean, preactivation_std, feature_mean, feature_std: of z and of h (population deviation);
+    saturation: share of entries on the flat part of the activation; and with a mask
+    openness: mean m(z); alpha_mean, alpha_min, alpha_max: of |alpha| (its sign is irrelevant).
+    """
+    found = {
+        "preactivation_mean": layer.z.mean(),
+        "preactivation_std": layer.z.std(correction=0),
+        "feature_mean": layer.h.mean(),
+        "feature_std": layer.h.std(correction=0),
+        "saturation": layer.activation.saturation(layer.z),
+    }
+    if layer.activation.alpha is not None:
+        alpha = layer.activation.alpha.detach().abs()
+        found |= {
+            "openness": layer.activation.openness(layer.z).mean(),
+            "alpha_mean": alpha.mean(),
+            "alpha_min": alpha.min(),
+            "alpha_max": alpha.max(),
+        }
+    return found
+
+
+class FeatureStatistics(L.Callback):
+    """Writes `<quantity>/<layer>` scalars and histograms of z, h and |alpha| to TensorBoard.
+
+    Args:
+        every: steps between looks (the first at the start, the last at the end).
+        probes: number of probe points.
+        histograms: write histograms as well as scalars.
+
+    A network that is not made of layers on jets has no layers to look at: the callback says so once and rests.
+    """
+
+    def __init__(self, every: int = 500, probes: int = 1024, histograms: bool = True) -> None:
+        if every < 1 or probes < 2:
+            raise ValueError(f"statistics every {every} steps at {probes} probes; expected 1 and 2 or more")
+        self.every, self.probes, self.histograms = every, probes, histograms
+        self._looked_at = -1
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._look(trainer, pl_module)
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
+        if trainer.global_step % self.every == 0:
+            self._look(trainer, pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._look(trainer, pl_module)
+
+    def _look(self, trainer: L.Trainer, module: Any) -> None:
+        step = trainer.global_step
+        boards = [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        if not (boards and trainer.is_global_zero and self._looked_at != step):
+            return
+        self._looked_at = step
+        if not isinstance(module.network, JetNetwork):
+            return
+        p = next(module.network.parameters())
+        x = probe_points(module.problem.domain, self.probes, p.device, p.dtype)
+        for i, (name, layer) in enumerate(features(module.network, x).items()):
+            for board in boards:
+                self._write(board, f"{i}_{name}", layer, step)
+
+    def _write(self, board: Any, tag: str, layer: LayerFeatures, step: int) -> None:
+        for quantity, value in statistics(layer).items():
+            board.add_scalar(f"{quantity}/{tag}", value.item(), step)
+        if not self.histograms:
+            return
+        board.add_histogram(f"preactivation/{tag}", layer.z, step)
+        board.add_histogram(f"feature/{tag}", layer.h, step)
+        if layer.activation.alpha is not None:
+            board.add_histogram(f"alpha/{tag}", layer.activation.alpha.detach().abs(), step)

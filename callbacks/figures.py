@@ -1,0 +1,102 @@
+"""`SolutionFigures`: pictures of the solution, the reference and the error, into TensorBoard and the run folder.
+
+One coordinate: curves. Two: images. More: an image of the first two, the others at the middle of the domain.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mask_pinns import MaskPINN, Problem
+from mask_pinns.problems import Evaluation
+from mask_pinns.problems.domain import mesh
+
+
+def picture_grid(problem: Problem) -> Evaluation:
+    """What is drawn: the evaluation grid for one or two coordinates, else a plane through the middle."""
+    if len(problem.domain) <= 2:
+        return problem.evaluation()
+    box, n = problem.domain, 100
+    axes = {
+        name: torch.linspace(*box[name], n if i < 2 else 3, dtype=torch.float64)[slice(None) if i < 2 else slice(1, 2)]
+        for i, name in enumerate(box.names)
+    }
+    points = mesh(list(axes.values()))
+    return Evaluation(axes, points, problem.solution(points))
+
+
+def draw(problem: Problem, grid: Evaluation, predicted: np.ndarray, title: str) -> Figure:
+    """One row of panels for each field: solution, reference and absolute error (the last two if it is known)."""
+    true = None if grid.values is None else grid.values.numpy()
+    rows, columns = len(problem.fields), 1 if true is None else 3
+    figure = Figure(figsize=(4.6 * columns, 3.4 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for f, name in enumerate(problem.fields):
+        panels = [(predicted[:, f], f"{name}, network")]
+        if true is not None:
+            panels += [(true[:, f], f"{name}, reference"), (np.abs(predicted[:, f] - true[:, f]), f"|error| of {name}")]
+        for axis, (values, label) in zip(axes[f], panels, strict=True):
+            (_curve if len(problem.domain) == 1 else _image)(figure, axis, grid, values)
+            axis.set_title(label)
+    figure.suptitle(title)
+    return figure
+
+
+def _curve(figure: Figure, axis: Any, grid: Evaluation, values: np.ndarray) -> None:
+    ((name, x),) = grid.axes.items()
+    axis.plot(x.numpy(), values)
+    axis.set_xlabel(name)
+
+
+def _image(figure: Figure, axis: Any, grid: Evaluation, values: np.ndarray) -> None:
+    (first, a), (second, b) = list(grid.axes.items())[:2]
+    across, up = (second, first) if second == "t" else (first, second)  # time runs to the right
+    image = values.reshape(len(a), len(b))
+    image = image if up == first else image.T
+    extent = (*_ends(grid, across), *_ends(grid, up))
+    drawn = axis.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
+    figure.colorbar(drawn, ax=axis)
+    axis.set_xlabel(across)
+    axis.set_ylabel(up)
+
+
+def _ends(grid: Evaluation, name: str) -> tuple[float, float]:
+    return float(grid.axes[name][0]), float(grid.axes[name][-1])
+
+
+class SolutionFigures(L.Callback):
+    """Draws at an interval into TensorBoard, and at the end into `folder`/solution.png as well."""
+
+    def __init__(self, folder: str | Path, every: int = 1000) -> None:
+        if every < 1:
+            raise ValueError(f"figures every {every} steps; expected 1 or more")
+        self.path = Path(folder) / "solution.png"
+        self.every = every
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        if trainer.global_step % self.every == 0:
+            self._draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._draw(trainer, pl_module, save=True)
+
+    def _draw(self, trainer: L.Trainer, module: Any, save: bool = False) -> None:
+        if not trainer.is_global_zero:
+            return
+        assert isinstance(module, MaskPINN)
+        grid = picture_grid(module.problem)
+        figure = draw(module.problem, grid, module.predict(grid.points), f"{module.problem.title}, step {trainer.global_step}")
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_figure("solution", figure, trainer.global_step)
+        if save:
+            figure.savefig(self.path, dpi=120)

@@ -1,0 +1,39 @@
+"""`MetricsFile`: Lightning's CSV logger, writing metrics.csv into the run folder, and going on with it on resume."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import CSVLogger
+
+
+class MetricsFile(CSVLogger):
+    """metrics.csv in `folder`, a row per logged step. Lightning's own deletes the rows of the run it continues.
+
+    Args:
+        folder: the run folder.
+        resume_at: on resume, the step from which the run goes on: rows from it on are dropped, those before kept.
+    """
+
+    def __init__(self, folder: str | Path, resume_at: int = 0) -> None:
+        super().__init__(str(folder), name="", version="")
+        self.kept = self._rows_before(Path(folder) / "metrics.csv", resume_at)
+
+    @staticmethod
+    def _rows_before(path: Path, step: int) -> list[dict[str, Any]]:
+        """The rows to keep. The file is taken away: the logger writes it anew, these rows first."""
+        if not path.is_file():
+            return []
+        with path.open(newline="") as file:
+            rows = [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
+        path.unlink()
+        return [row for row in rows if int(row["step"]) < step]
+
+    @property
+    def experiment(self) -> Any:
+        experiment = super().experiment
+        if self.kept:
+            experiment.metrics, self.kept = [*self.kept, *experiment.metrics], []
+        return experiment

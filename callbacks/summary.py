@@ -1,0 +1,140 @@
+"""`RunSummary`: summary.json in the run folder, and a short table at the end of training."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from callbacks.throughput import Throughput
+from datamodules.points import CHUNK
+from mask_pinns import MaskPINN, NonFiniteLoss
+from mask_pinns.metrics import MaxError, RelativeL2
+
+PACKAGES = ("mask-pinns", "torch", "lightning", "torchmetrics", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def commit() -> str | None:
+    """The commit of the code that runs, "+changes" behind it if files differ; None outside a checkout."""
+    here = Path(__file__).resolve().parent
+    git = ["git", "-C", str(here)]
+    try:
+        tracked = subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True)
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        changes = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True)
+    except OSError:
+        return None
+    if tracked.returncode or head.returncode:
+        return None
+    return head.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words: the GPU's name, or the number of threads."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
+
+
+class RunSummary(L.Callback):
+    """Writes `folder`/summary.json when training ends, in good order or not.
+
+    rel_l2 and max_error are those of the final weights on the problem's evaluation grid, null where no solution is
+    known; wall_s is this session's time from start to end of training, s_per_step its training time per step.
+    """
+
+    def __init__(self, folder: str | Path, throughput: Throughput, seed: int, console: Console | None = None) -> None:
+        self.folder = Path(folder)
+        self.throughput = throughput
+        self.seed = seed
+        self.console = console or Console()
+        self.result: dict[str, Any] = {}
+        self._begun = time.perf_counter()
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._begun = time.perf_counter()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, MaskPINN)
+        self._write(trainer, pl_module, pl_module.stop_reason)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        assert isinstance(pl_module, MaskPINN)
+        reason = "non-finite loss" if isinstance(exception, NonFiniteLoss) else type(exception).__name__
+        self._write(trainer, pl_module, reason)
+
+    def _write(self, trainer: L.Trainer, module: MaskPINN, reason: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        errors = self.errors(module)
+        self.result = {
+            "problem": module.problem.title,
+            "coefficients": module.problem.coefficients(),
+            **errors,
+            "loss": finite(float(module.last_loss)),
+            "steps": trainer.global_step,
+            "evaluations": module.evaluations,
+            "wall_s": round(time.perf_counter() - self._begun, 3),
+            "s_per_step": self.throughput.seconds_per_step,
+            "device": device_name(module.device),
+            "devices": trainer.world_size,
+            "dtype": str(next(module.network.parameters()).dtype).removeprefix("torch."),
+            "seed": self.seed,
+            "parameters": sum(p.numel() for p in module.network.parameters()),
+            "optimizer": ", ".join(map(str, module.schedule.phases)),
+            "versions": versions(),
+            "commit": commit(),
+            "stop_reason": reason,
+        }
+        (self.folder / "summary.json").write_text(json.dumps(self.result, indent=2) + "\n")
+
+    @staticmethod
+    def errors(module: MaskPINN) -> dict[str, float | None]:
+        """Relative L2 and largest error of the weights as they are, on the evaluation grid."""
+        grid = module.problem.evaluation()
+        if grid.values is None:
+            return {"rel_l2": None, "max_error": None}
+        rel_l2, max_error = RelativeL2(sync_on_compute=False), MaxError(sync_on_compute=False)
+        for x, values in zip(grid.points.split(CHUNK), grid.values.split(CHUNK), strict=True):
+            predicted = torch.from_numpy(module.predict(x))
+            rel_l2.update(predicted, values)
+            max_error.update(predicted, values)
+        return {"rel_l2": finite(float(rel_l2.compute())), "max_error": finite(float(max_error.compute()))}
+
+    def show(self) -> None:
+        """Prints the short table."""
+        result = self.result
+        table = Table(show_header=False, title=f"{result['problem']}: {result['stop_reason']}")
+        if result["rel_l2"] is not None:
+            table.add_row("relative L2", f"{result['rel_l2']:.3e}")
+            table.add_row("worst point", f"{result['max_error']:.3e}")
+        table.add_row("loss", "not finite" if result["loss"] is None else f"{result['loss']:.3e}")
+        table.add_row("steps", f"{result['steps']:,}")
+        table.add_row("time", f"{result['wall_s']:.1f} s, {result['s_per_step'] * 1e3:.2f} ms a step")
+        table.add_row("device", f"{result['device']}, {result['dtype']}")
+        table.add_row("run", str(self.folder))
+        table.add_row("watch", f"tensorboard --logdir {self.folder}")
+        self.console.print(table)
+
+
+def finite(x: float) -> float | None:
+    """x, or None where it is NaN or infinite (JSON knows neither)."""
+    return x if abs(x) < float("inf") else None

@@ -1,0 +1,35 @@
+"""Looking at a checkpoint before anything is built on it."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mask_pinns.module import MaskPINN
+
+
+def check_checkpoint(path: Path, module: MaskPINN) -> dict[str, Any]:
+    """The checkpoint's content, if it can be read (with weights_only) and fits the module.
+
+    Raises ValueError for a file that is truncated or no checkpoint, or one of another network.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, UnicodeDecodeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"checkpoint {path} cannot be read (truncated, or no checkpoint): {reason}") from None
+    if not isinstance(content, dict) or not {"state_dict", "schedule", "global_step"} <= content.keys():
+        raise ValueError(f"{path} is no checkpoint of a MaskPINN")
+    own = {k: tuple(v.shape) for k, v in module.state_dict().items()}
+    theirs = {k: tuple(v.shape) for k, v in content["state_dict"].items()}
+    if own != theirs:
+        name = next(k for k in [*own, *theirs] if own.get(k) != theirs.get(k))
+        raise ValueError(
+            f"checkpoint {path} is of another network: {name} has shape {theirs.get(name, 'none')} there, "
+            f"{own.get(name, 'none')} here"
+        )
+    return content

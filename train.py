@@ -1,0 +1,217 @@
+"""Train a Mask-PINN from the command line: `python train.py --help`.
+
+The composition root: it puts problem, network, points, callbacks and trainer together, and runs one command.
+Exit codes: 0 done, 1 the loss became NaN or infinite, 2 what was typed cannot be run, 130 interrupted (and saved).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from rich.console import Console
+
+import callbacks
+from datamodules import PointsDataModule
+from mask_pinns import MaskPINN, NonFiniteLoss
+from mask_pinns.checkpoint import check_checkpoint
+from mask_pinns.command_line import UsageError, find_checkpoint, read, save
+
+PRECISIONS = {"32": "32-true", "64": "64-true", "16": "16-mixed"}
+
+
+@dataclass
+class Run:
+    """Everything that a command needs, built but not begun."""
+
+    config: SimpleNamespace
+    module: MaskPINN
+    data: PointsDataModule
+    console: Console
+
+    @property
+    def steps(self) -> int:
+        """Steps in all: --steps, else the sum of the phases', else 10,000."""
+        lengths = [phase.steps for phase in self.module.schedule.phases]
+        return self.config.steps or (10_000 if None in lengths else sum(n for n in lengths if n))
+
+    def interval(self, name: str, share: int, most: int) -> int:
+        """The interval set by the flag, else every 1/share of the run and at most `most` steps."""
+        return getattr(self.config, name) or max(1, min(most, self.steps // share))
+
+
+def build(config: SimpleNamespace) -> Run:
+    """Problem, network, objective and points, tried once on a few points: user's mistakes show here."""
+    L.seed_everything(config.seed, verbose=False)
+    module = MaskPINN(
+        problem=config.problem,
+        network=config.network,
+        optimizer=config.optimizer,
+        lr=config.lr,
+        decay=config.decay,
+        decay_every=config.decay_every,
+        weights=config.weights,
+        derivatives=config.derivatives,
+    )
+    data = PointsDataModule(module.problem, config.points, config.sampler, config.resample, config.seed)
+    few = PointsDataModule(module.problem, {name: 2 for name in data.counts}, seed=config.seed)
+    module.objective.check(module.network, few.draw(0))
+    module.problem.evaluation()
+    return Run(config, module, data, Console())
+
+
+def make_trainer(run: Run, **options: Any) -> L.Trainer:
+    """A Trainer on the machine that was asked for, quiet where we speak ourselves."""
+    config = run.config
+    machine = {key: getattr(config, key) for key in ("accelerator", "devices", "strategy", "num_nodes")}
+    quiet = dict.fromkeys(("enable_progress_bar", "enable_model_summary", "use_distributed_sampler"), False)
+    precision = PRECISIONS.get(str(config.precision), config.precision)
+    return L.Trainer(precision=precision, inference_mode=False, **machine, **quiet, **config.trainer, **options)
+
+
+def new_folder(config: SimpleNamespace) -> Path:
+    """Claims a folder for this run: NAME, or <problem>-1, -2, ...; never one that exists."""
+    root = Path(config.folder)
+    stem = config.name or Path(config.problem["name"].rpartition(":")[2]).stem
+    names = ([stem] if config.name else []) + [f"{stem}-{i}" for i in range(2 if config.name else 1, 10_000)]
+    for name in names:
+        try:
+            (root / name).mkdir(parents=True)
+            return root / name
+        except FileExistsError:
+            if not (root / name).is_dir():
+                raise
+    raise UsageError(f"{root} holds too many runs called {stem}")
+
+
+def fit(run: Run) -> int:
+    """Trains, from the start or on from a checkpoint; leaves the run folder and prints a short table."""
+    config = run.config
+    checkpoint = find_checkpoint(config.resume, Path(config.folder)) if config.resume else None
+    done = check_checkpoint(checkpoint, run.module)["global_step"] if checkpoint else 0
+    if done >= run.steps:
+        raise UsageError(f"{checkpoint} has had {done} steps already; go on with a larger --steps")
+    folder = checkpoint.parent.parent if checkpoint else new_folder(config)
+    throughput = callbacks.Throughput()
+    summary = callbacks.RunSummary(folder, throughput, config.seed, run.console)
+    validate_every = run.interval("validate_every", 50, 500)
+    trainer = make_trainer(
+        run,
+        max_steps=run.steps,
+        max_epochs=-1,
+        min_epochs=0,
+        val_check_interval=validate_every,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=run.interval("log_every", 200, 50),
+        logger=[
+            TensorBoardLogger(folder.parent, folder.name, version="", purge_step=done or None),
+            callbacks.MetricsFile(folder, resume_at=done),
+        ],
+        callbacks=[
+            throughput,
+            callbacks.Progress(throughput, console=run.console),
+            callbacks.FeatureStatistics(run.interval("statistics_every", 40, 500)),
+            callbacks.SolutionFigures(folder, run.interval("figures_every", 5, 5000)),
+            callbacks.best_checkpoint(folder / "checkpoints"),
+            callbacks.LastCheckpoint(folder / "checkpoints", validate_every),
+            callbacks.StopOnSignal(),
+            summary,
+        ],
+    )
+    save(config, folder / "config.yaml")
+    run.console.print(f"{run.module.problem.title}: {run.steps:,} steps, run folder {folder}", highlight=False)
+    try:
+        trainer.fit(run.module, run.data, ckpt_path=checkpoint, weights_only=True)
+    finally:
+        if trainer.is_global_zero and summary.result:
+            summary.show()
+    return 130 if run.module.stop_reason == "interrupted" else 0
+
+
+def evaluate(run: Run, stage: str) -> int:
+    """Prints loss and errors of a checkpoint (the best one of a run folder)."""
+    trainer = make_trainer(run, logger=False)
+    results = getattr(trainer, stage)(run.module, run.data, ckpt_path=_chosen(run), verbose=False, weights_only=True)
+    for name, value in results[0].items():
+        run.console.print(f"{name}  {value:.6e}", highlight=False)
+    return 0
+
+
+def predict(run: Run) -> int:
+    """Writes prediction.npz beside the run's checkpoints: points (N, D) and values (N, F)."""
+    checkpoint = _chosen(run)
+    loader = None
+    if run.config.predict_points:
+        loader = [torch.from_numpy(read_points(run.config.predict_points, run.module))]
+    data = {"datamodule": run.data} if loader is None else {"dataloaders": loader}
+    trainer = make_trainer(run, logger=False)
+    values = trainer.predict(run.module, **data, ckpt_path=checkpoint, weights_only=True)
+    points = torch.cat(loader) if loader else run.module.problem.evaluation().points
+    assert values is not None
+    target = (checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else Path()) / "prediction.npz"
+    np.savez(target, points=points.numpy(), values=torch.cat([v for v in values if isinstance(v, torch.Tensor)]).numpy())
+    run.console.print(f"{len(points):,} points written to {target}", highlight=False)
+    return 0
+
+
+def read_points(file: str, module: MaskPINN) -> np.ndarray:
+    """Points (N, D) from an .npy or .csv file. Raises UsageError for anything else."""
+    path, names = Path(file), module.problem.domain.names
+    if not path.is_file() or path.suffix not in (".npy", ".csv"):
+        raise UsageError(f"points file {path}: expected an existing .npy or .csv file")
+    try:
+        points = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
+    except ValueError as error:
+        raise UsageError(f"points file {path}: {error}") from None
+    if points.ndim != 2 or points.shape[1] != len(names):
+        raise UsageError(f"points file {path} has shape {points.shape}; expected (N, {len(names)}): {', '.join(names)}")
+    return points.astype(np.float64)
+
+
+def _chosen(run: Run) -> Path:
+    if not run.config.ckpt_path:
+        raise UsageError("say which run: --ckpt_path last, a run folder, or a checkpoint file")
+    checkpoint = find_checkpoint(run.config.ckpt_path, Path(run.config.folder), "best.ckpt")
+    check_checkpoint(checkpoint, run.module)
+    return checkpoint
+
+
+def _quiet() -> None:
+    """Silences what Lightning says about things that are meant to be so here."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", message="The dirpath has changed from")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; what cannot be run is answered in one line."""
+    _quiet()
+    try:
+        command, config = read(sys.argv[1:] if argv is None else argv)
+        run = build(config)
+        if command == "fit":
+            return fit(run)
+        return predict(run) if command == "predict" else evaluate(run, command)
+    except NonFiniteLoss as error:
+        print(f"stopped: {error}; the last good checkpoint is kept", file=sys.stderr)
+        return 1
+    except (ValueError, OSError, MisconfigurationException) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
