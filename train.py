@@ -64,7 +64,7 @@ def build(config: SimpleNamespace) -> Run:
         derivatives=config.derivatives,
     )
     data = PointsDataModule(module.problem, config.points, config.sampler, config.resample, config.seed)
-    few = PointsDataModule(module.problem, {name: 2 for name in data.counts}, seed=config.seed)
+    few = PointsDataModule(module.problem, dict.fromkeys(data.counts, 2), seed=config.seed)
     module.objective.check(module.network, few.draw(0))
     module.problem.evaluation()
     return Run(config, module, data, Console())
@@ -73,8 +73,8 @@ def build(config: SimpleNamespace) -> Run:
 def make_trainer(run: Run, **options: Any) -> L.Trainer:
     """A Trainer on the machine that was asked for, quiet where we speak ourselves."""
     config = run.config
-    machine = {key: getattr(config, key) for key in ("accelerator", "devices", "strategy", "num_nodes")}
-    quiet = dict.fromkeys(("enable_progress_bar", "enable_model_summary", "use_distributed_sampler"), False)
+    machine: dict[str, Any] = {key: getattr(config, key) for key in ("accelerator", "devices", "strategy", "num_nodes")}
+    quiet: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False}
     precision = PRECISIONS.get(str(config.precision), config.precision)
     return L.Trainer(precision=precision, inference_mode=False, **machine, **quiet, **config.trainer, **options)
 
@@ -160,7 +160,9 @@ def predict(run: Run) -> int:
     points = torch.cat(loader) if loader else run.module.problem.evaluation().points
     assert values is not None
     target = (checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else Path()) / "prediction.npz"
-    np.savez(target, points=points.numpy(), values=torch.cat([v for v in values if isinstance(v, torch.Tensor)]).numpy())
+    np.savez(
+        target, points=points.numpy(), values=torch.cat([v for v in values if isinstance(v, torch.Tensor)]).numpy()
+    )
     run.console.print(f"{len(points):,} points written to {target}", highlight=False)
     return 0
 

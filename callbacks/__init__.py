@@ -1,6 +1,6 @@
 """Callbacks: they observe training and write down what they see; they never change it."""
 
-from callbacks.checkpoints import best_checkpoint, LastCheckpoint
+from callbacks.checkpoints import LastCheckpoint, best_checkpoint
 from callbacks.feature_statistics import FeatureStatistics
 from callbacks.figures import SolutionFigures
 from callbacks.interrupt import StopOnSignal

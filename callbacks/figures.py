@@ -24,11 +24,11 @@ def picture_grid(problem: Problem) -> Evaluation:
     """What is drawn: the evaluation grid for one or two coordinates, else a plane through the middle."""
     if len(problem.domain) <= 2:
         return problem.evaluation()
-    box, n = problem.domain, 100
-    axes = {
-        name: torch.linspace(*box[name], n if i < 2 else 3, dtype=torch.float64)[slice(None) if i < 2 else slice(1, 2)]
-        for i, name in enumerate(box.names)
-    }
+    axes = {}
+    for i, name in enumerate(problem.domain.names):
+        low, high = problem.domain[name]
+        middle = torch.tensor([(low + high) / 2], dtype=torch.float64)
+        axes[name] = torch.linspace(low, high, 100, dtype=torch.float64) if i < 2 else middle
     points = mesh(list(axes.values()))
     return Evaluation(axes, points, problem.solution(points))
 
@@ -94,7 +94,9 @@ class SolutionFigures(L.Callback):
             return
         assert isinstance(module, MaskPINN)
         grid = picture_grid(module.problem)
-        figure = draw(module.problem, grid, module.predict(grid.points), f"{module.problem.title}, step {trainer.global_step}")
+        figure = draw(
+            module.problem, grid, module.predict(grid.points), f"{module.problem.title}, step {trainer.global_step}"
+        )
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_figure("solution", figure, trainer.global_step)

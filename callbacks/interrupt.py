@@ -24,7 +24,9 @@ class StopOnSignal(L.Callback):
             return  # only the main thread may handle signals
 
         def stop(number: int, frame: Any) -> None:
-            print(f"\n{signal.Signals(number).name}: finishing the step, then saving (again to quit at once)", flush=True)
+            print(
+                f"\n{signal.Signals(number).name}: finishing the step, then saving (again to quit at once)", flush=True
+            )
             self._restore()
             assert isinstance(pl_module, MaskPINN)
             pl_module.stop("interrupted")

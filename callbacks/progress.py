@@ -7,7 +7,16 @@ from typing import Any
 
 import lightning as L
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bar,
+)
 
 from callbacks.throughput import Throughput
 from mask_pinns import MaskPINN
@@ -58,7 +67,9 @@ class Progress(L.Callback):
             return
         start, since = self._begun
         left = (now - since) / (trainer.global_step - start) * (trainer.max_steps - trainer.global_step)
-        self.console.print(f"step {trainer.global_step}/{trainer.max_steps}  {text}  left {left:.0f} s", highlight=False)
+        self.console.print(
+            f"step {trainer.global_step}/{trainer.max_steps}  {text}  left {left:.0f} s", highlight=False
+        )
 
     def describe(self, trainer: L.Trainer, module: MaskPINN) -> str:
         """Phase, loss, relative L2 if known, points per second."""

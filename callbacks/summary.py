@@ -51,7 +51,9 @@ def commit() -> str | None:
 
 def device_name(device: torch.device) -> str:
     """The device in words: the GPU's name, or the number of threads."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
+    return (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
+    )
 
 
 class RunSummary(L.Callback):

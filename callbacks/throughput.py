@@ -32,7 +32,7 @@ class Throughput(L.Callback):
     def on_train_batch_start(self, *_: Any) -> None:
         self._since = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Any, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any) -> None:
         assert isinstance(pl_module, MaskPINN)
         logs = trainer.global_step % trainer.log_every_n_steps == 0
         if logs and pl_module.device.type == "cuda":

@@ -13,10 +13,9 @@ from mask_pinns.problems import (
     Periodic,
     Problem,
 )
-
-__version__ = "0.1.0"
+from mask_pinns.version import __version__
 
 __all__ = [
     "NETWORKS", "PROBLEMS", "Box", "Condition", "Dirichlet", "Initial", "MaskPINN", "Neumann", "NonFiniteLoss",
-    "Objective", "Periodic", "Problem",
+    "Objective", "Periodic", "Problem", "__version__",
 ]  # fmt: skip

@@ -90,14 +90,14 @@ def sin(z: Tensor, order: int) -> Values:
 def gelu(z: Tensor, order: int) -> Values:
     """z Phi(z), Phi the normal distribution function (the exact GELU, not the tanh approximation).
 
-    Phi^(k)(z) = (-1)^(k-1) He_(k-1)(z) phi(z), He the probabilists' Hermite polynomials: He_(k+1) = z He_k - k He_(k-1).
+    Phi' = phi, the normal density, and phi^(n+1) = -z phi^(n) - n phi^(n-1).
     """
     cdf = 0.5 * (1 + torch.erf(z * math.sqrt(0.5)))
     normal: Values = [cdf]
     if order:
         pdf = torch.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))
         normal += [pdf, -z * pdf][:order]
-        for k in range(3, order + 1):  # pdf^(n+1) = -z pdf^(n) - n pdf^(n-1), n = k - 2
+        for k in range(3, order + 1):  # Phi^(k) = phi^(k-1): the recursion with n = k - 2
             before, last = normal[k - 2], normal[k - 1]
             assert before is not None and last is not None
             normal.append(-z * last - (k - 2) * before)

@@ -19,7 +19,14 @@ def check_checkpoint(path: Path, module: MaskPINN) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, UnicodeDecodeError, ValueError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        UnicodeDecodeError,
+        ValueError,
+    ) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"checkpoint {path} cannot be read (truncated, or no checkpoint): {reason}") from None
     if not isinstance(content, dict) or not {"state_dict", "schedule", "global_step"} <= content.keys():

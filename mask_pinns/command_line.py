@@ -158,12 +158,10 @@ def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """new over old, mappings key by key; a problem or network of another name replaces the old one whole."""
     merged = dict(old)
     for key, value in new.items():
-        before = merged.get(key)
+        before: Any = merged.get(key)
         both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        if both and value.get("name", before.get("name")) == before.get("name"):
-            merged[key] = merge(before, value)
-        else:
-            merged[key] = value
+        same = both and value.get("name", before.get("name")) == before.get("name")
+        merged[key] = merge(before, value) if same else value
     return merged
 
 
@@ -219,7 +217,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 def _add_problem(parser: ArgumentParser, name: str) -> None:
     cls = problem_class(name)
     group = parser.add_argument_group(f"problem: {name}", inspect.cleandoc(cls.__doc__ or ""))
-    group.add_argument("--problem.name", type=str, default=name, help="short: --problem NAME, or --problem FILE.py:CLASS")
+    group.add_argument(
+        "--problem.name", type=str, default=name, help="short: --problem NAME, or --problem FILE.py:CLASS"
+    )
     for key, default in make_problem(name).coefficients().items():
         kind = type(default) if isinstance(default, int | float | str | bool) else str
         group.add_argument(f"--problem.{key}", type=kind, default=default, help="coefficient")
@@ -241,7 +241,12 @@ def _add_network(parser: ArgumentParser, name: str) -> None:
 def _add_training(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     add = group.add_argument
-    add("--optimizer", type=str | list[dict[str, Any]], default="adam", help='e.g. adam, or phases: "adam 2000, lbfgs"')
+    add(
+        "--optimizer",
+        type=str | dict[str, Any] | list[dict[str, Any]],
+        default="adam",
+        help='e.g. adam, or phases: "adam 2000, lbfgs"',
+    )
     add("--steps", type=PositiveInt | None, default=None, help="optimizer steps in all; else the sum of the phases'")
     add("--lr", type=PositiveFloat | None, default=None, help="learning rate of first-order phases")
     add("--decay", type=PositiveFloat | None, default=None, help="staircase: factor on the learning rate ...")

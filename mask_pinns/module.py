@@ -129,15 +129,20 @@ class MaskPINN(L.LightningModule):
     def _log_training(self, loss: Tensor, terms: dict[str, Tensor], lr: float) -> None:
         """At the trainer's interval only: in between, `last_loss` alone is kept, without looking at it."""
         self.last_loss = loss
-        if self.global_step % self.trainer.log_every_n_steps:
+        if self.global_step % self._log_every:
             return
         self.log("loss", loss)
         self.log_dict({f"loss/{name}": value for name, value in terms.items()})
         self.log_dict({"lr": lr, "phase": float(self.schedule.index)})
 
+    @property
+    def _log_every(self) -> int:
+        trainer: Any = self.trainer  # the attribute is set where the type checker does not see it
+        return trainer.log_every_n_steps
+
     def _require_finite(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
         """Raises NonFiniteLoss. On an accelerator only where something is logged: looking costs a synchronization."""
-        looks = self.device.type == "cpu" or (self.global_step + 1) % self.trainer.log_every_n_steps == 0
+        looks = self.device.type == "cpu" or (self.global_step + 1) % self._log_every == 0
         if looks and not torch.isfinite(loss):
             bad = [f"{name!r}" for name, value in terms.items() if not torch.isfinite(value)]
             what = f"term {', '.join(bad)}" if bad else "the weighted sum"

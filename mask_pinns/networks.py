@@ -80,15 +80,13 @@ class FeedForward(JetNetwork):
         layer = partial(Masked, activation=activation, mask=mask, mask_init=mask_init)
         self.skip = skip
         self.input = layer(inputs, width)
-        self.blocks = nn.ModuleList(
-            nn.ModuleList([layer(width, width), layer(width, width)]) for _ in range(blocks)
-        )
+        self.blocks = nn.ModuleList(nn.Sequential(layer(width, width), layer(width, width)) for _ in range(blocks))
         self.output = Linear(width, outputs)
 
     def layers(self, jet: Jet) -> Jet:
         h: Jet = self.input(jet)
-        for first, second in self.blocks:  # type: ignore[misc]  # each block is a pair of layers
-            inner = second(first(h))
+        for block in self.blocks:
+            inner: Jet = block(h)
             h = h + inner if self.skip else inner
         return self.output(h)
 

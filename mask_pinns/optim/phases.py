@@ -93,7 +93,9 @@ def parse_phases(spec: Spec, **defaults: Any) -> tuple[Phase, ...]:
     phases = tuple(_phase(item, {k: v for k, v in defaults.items() if v is not None}) for item in items)
     for phase in phases[:-1]:
         if phase.steps is None:
-            raise ValueError(f"phase {phase.optimizer!r} is followed by another: give its steps, e.g. 'adam 2000, lbfgs'")
+            raise ValueError(
+                f"phase {phase.optimizer!r} is followed by another: give its steps, e.g. 'adam 2000, lbfgs'"
+            )
     return phases
 
 

@@ -12,8 +12,8 @@ from mask_pinns.problems.problem import Problem
 class Burgers(Problem):
     """u_t + u u_x = nu u_xx, x in [-1, 1], t in [0, 1]; u(x, 0) = -sin(pi x), u = 0 at both ends.
 
-    nu: viscosity, 0.01 / pi unless said; no reference is known here for another one. The reference (257 x 101 points) comes from the Cole-Hopf
-    integral; references/burgers.py makes and checks it.
+    nu: viscosity, 0.01 / pi unless said; no reference is kept for another one. The reference (257 x 101 points)
+    comes from the Cole-Hopf integral; references/burgers.py makes and checks it.
     """
 
     domain = Box(x=(-1.0, 1.0), t=(0.0, 1.0))

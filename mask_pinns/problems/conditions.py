@@ -182,8 +182,10 @@ class Neumann(Dirichlet):
     def residuals(self, problem: Problem, p: Points, fields: Fields) -> Residuals:
         normals = [(c, -1.0 if i == 0 else 1.0) for c in self.across for i in SIDES[self.side]]
         n = len(p) // len(normals)
-        return {key: self._slope(fields[key], normals, n) - value(target, p, self, key)
-                for key, target in self.targets.items()}
+        return {
+            key: self._slope(fields[key], normals, n) - value(target, p, self, key)
+            for key, target in self.targets.items()
+        }
 
     @staticmethod
     def _slope(field: Field, normals: list[tuple[str, float]], n: int) -> Tensor:

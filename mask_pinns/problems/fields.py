@@ -50,7 +50,8 @@ class Field:
         if hasattr(self.value, name):  # u.abs(), u.shape: the values are a tensor
             return getattr(self.value, name)
         raise ValueError(
-            f"{self._owner} uses {self._name}.{name}: no such derivative; coordinates are {', '.join(self._coordinates)}"
+            f"{self._owner} uses {self._name}.{name}: no such derivative; "
+            f"the coordinates are {', '.join(self._coordinates)}"
         )
 
     @classmethod

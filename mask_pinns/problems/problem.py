@@ -65,7 +65,7 @@ class Problem:
     fields: ClassVar[tuple[str, ...]] = ("u",)
     derivatives: ClassVar[tuple[str, ...]] = ()
     conditions: ClassVar[Any] = ()
-    reference: ClassVar[str | None] = None
+    reference: ClassVar[Any] = None
     grid: ClassVar[int | None] = None
 
     def __init_subclass__(cls) -> None:

@@ -1,0 +1,34 @@
+# Two commands do everything on a fresh machine with Python 3.11+ and make:
+#   make train   environment, installation, the main job (the wave equation by its recipe)
+#   make test    environment, installation, the tests
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: train test slow lint types check clean
+
+train: .venv/ready
+	$(BIN)/python train.py $(ARGS)
+
+test: .venv/ready
+	$(BIN)/python -m pytest $(ARGS)
+
+slow: .venv/ready
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+check: test lint types
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

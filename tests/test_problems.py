@@ -1,0 +1,317 @@
+"""Problems: exact solutions zero their residuals and conditions, references pass independent checks, refusals."""
+
+from __future__ import annotations
+
+from math import pi
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import quad
+from torch import nn
+
+from datamodules import PointsDataModule
+from mask_pinns import PROBLEMS, Box, Condition, Dirichlet, Initial, Neumann, Objective, Periodic, Problem
+from mask_pinns.problems.loading import describe, make_problem
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+class Solution(nn.Module):
+    """The exact solution in place of a network."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.problem = problem
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.problem.solution(x)
+
+
+class Rotation(Problem):
+    """A system with a known solution: u_t = -w v, v_t = w u; u = cos(w t + x), v = sin(w t + x)."""
+
+    domain = Box(x=(0.0, 2 * pi), t=(0.0, 1.0))
+    fields = ("u", "v")
+    derivatives = ("t",)
+    conditions = (Initial(u=lambda p: torch.cos(p.x), v=lambda p: torch.sin(p.x)), Periodic("x", order=2))
+    w: float = 2.0
+
+    def residual(self, p, u, v):
+        return {"cosine": u.t + self.w * v, "sine": v.t - self.w * u}
+
+    def exact(self, p):
+        return torch.cos(self.w * p.t + p.x), torch.sin(self.w * p.t + p.x)
+
+
+class Cooling(Problem):
+    """Heat in a rod with given flux, and a general condition inside: u = exp(-t) sin x + x, u_t = u_xx."""
+
+    domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))
+    derivatives = ("t", "xx")
+
+    @property
+    def conditions(self):
+        return (
+            Initial(u=lambda p: torch.sin(p.x) + p.x),
+            Neumann("x", side="low", u=lambda p: -(torch.exp(-p.t) + 1)),
+            Neumann("x", side="high", name="right", u=lambda p: torch.exp(-p.t) * torch.cos(p.x) + 1),
+            Condition("sensor", at={"x": 0.5}, residual=lambda p, u: u.x - torch.exp(-p.t) * np.cos(0.5) - 1,
+                      derivatives=("x",)),
+        )  # fmt: skip
+
+    def residual(self, p, u):
+        return u.t - u.xx
+
+    def exact(self, p):
+        return torch.exp(-p.t) * torch.sin(p.x) + p.x
+
+
+class Poisson3(Problem):
+    """Three coordinates: u = sin x sin y sin z, laplacian -3 u; flux on four faces at once."""
+
+    domain = Box(x=(0.0, 1.0), y=(0.0, 1.0), z=(0.0, 2.0))
+    derivatives = ("xx", "yy", "zz")
+
+    @property
+    def conditions(self):
+        return (Dirichlet("z", u=self.exact), Neumann("x", "y", u=self.flux))
+
+    def flux(self, p):
+        n = len(p) // 4
+        x, y, z = p.x, p.y, p.z
+        sign = torch.tensor([-1.0, 1.0]).repeat_interleave(n)
+        along_x = sign * (torch.cos(x) * torch.sin(y) * torch.sin(z))[: 2 * n]
+        along_y = sign * (torch.sin(x) * torch.cos(y) * torch.sin(z))[2 * n :]
+        return torch.cat([along_x, along_y])
+
+    def residual(self, p, u):
+        return u.xx + u.yy + u.zz + 3 * u
+
+    def exact(self, p):
+        return torch.sin(p.x) * torch.sin(p.y) * torch.sin(p.z)
+
+
+class Decay(Problem):
+    """An ordinary differential equation, u_t = -u: one coordinate, an initial condition at a single point."""
+
+    domain = Box(t=(0.0, 2.0))
+    derivatives = ("t",)
+    conditions = (Initial(u=1.0, u_t=-1.0),)
+
+    def residual(self, p, u):
+        return u.t + u
+
+    def exact(self, p):
+        return torch.exp(-p.t)
+
+
+KNOWN = [make_problem(n) for n in PROBLEMS if make_problem(n).reference is None]
+KNOWN += [PROBLEMS["wave"](c=2.0), PROBLEMS["convection"](beta=50), PROBLEMS["helmholtz"](k=2.0, a=1, b=4)]
+KNOWN += [Rotation(), Cooling(), Poisson3(), Decay()]
+
+
+@pytest.mark.parametrize("problem", KNOWN, ids=lambda p: f"{p.title}-{p.coefficients()}")
+def test_exact_solutions_zero_every_residual(problem: Problem) -> None:
+    points = PointsDataModule(problem, 50).draw(0)
+    residuals = Objective(problem, derivatives="autograd").residuals(Solution(problem), points)
+    scale = 1 + max(abs(float(c)) for c in [*problem.coefficients().values(), 0.0]) ** 2 * 100
+    for name, residual in residuals.items():
+        assert residual.vector.abs().max() < 1e-12 * scale, name
+
+
+@pytest.mark.parametrize("problem", KNOWN, ids=lambda p: f"{p.title}-{p.coefficients()}")
+def test_a_wrong_solution_leaves_a_residual(problem: Problem) -> None:
+    """The check above can fail: something that is not the solution does not pass it."""
+
+    class Wrong(Solution):
+        def forward(self, x):
+            return 1.5 * super().forward(x) + x.sum(1, keepdim=True) ** 3
+
+    points = PointsDataModule(problem, 50).draw(0)
+    residuals = Objective(problem, derivatives="autograd").residuals(Wrong(problem), points)
+    assert max(r.vector.abs().max() for r in residuals.values()) > 1e-2
+
+
+def test_burgers_reference_by_an_independent_quadrature() -> None:
+    """Cole-Hopf by adaptive quadrature (QUADPACK), against the stored trapezoidal values."""
+    grid = PROBLEMS["burgers"]().evaluation()
+    nu = 0.01 / pi
+    u = grid.values.reshape(grid.shape)
+
+    def integral(x: float, t: float, weight) -> float:
+        peak = 1 / (2 * pi * nu)
+
+        def f(y: float) -> float:
+            return weight(x - y) * np.exp(-np.cos(pi * (x - y)) / (2 * pi * nu) - y**2 / (4 * nu * t) - peak)
+
+        return quad(f, -2, 2, epsabs=0, epsrel=1e-13, limit=500, points=[0.0, x])[0]
+
+    for i, j in [(100, 30), (130, 100), (64, 50), (120, 77)]:
+        x, t = float(grid.axes["x"][i]), float(grid.axes["t"][j])
+        expected = -integral(x, t, lambda y: np.sin(pi * y)) / integral(x, t, lambda y: 1.0)
+        assert float(u[i, j]) == pytest.approx(expected, abs=1e-10)
+    torch.testing.assert_close(u[:, 0], -torch.sin(pi * grid.axes["x"]))
+
+
+def test_burgers_has_no_reference_at_another_viscosity() -> None:
+    assert PROBLEMS["burgers"](nu=0.02).evaluation().values is None
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_specs_make_the_problem_again(name: str) -> None:
+    problem = make_problem(name)
+    again = make_problem(describe(problem))
+    assert type(again) is type(problem)
+    assert again.coefficients() == problem.coefficients()
+
+
+def declare(**attributes) -> Problem:
+    return type("Mine", (Problem,), {"domain": Box(x=(0, 1), t=(0, 1)), "residual": lambda s, p, u: u.t} | attributes)()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"domain": None}, "Mine has no domain"),
+        ({"derivatives": ("zz",)}, "'z' is no coordinate"),
+        ({"derivatives": "tt"}, "derivatives is a string"),
+        ({"derivatives": ("ttttt",)}, "order 5"),
+        ({"fields": "u"}, "fields is 'u'"),
+        ({"fields": ("u", "u")}, "distinct names"),
+        ({"fields": ("x",)}, "cannot name a field"),
+        ({"conditions": (Dirichlet("y", u=0.0),)}, "no coordinate 'y'"),
+        ({"conditions": (Dirichlet("x", w=0.0),)}, "'dirichlet_x' sets 'w'"),
+        ({"conditions": (Dirichlet("x", u_x=0.0),)}, "sets field values"),
+        ({"conditions": (Initial(u_y=0.0),)}, "'y' is no coordinate"),
+        ({"conditions": (Initial(u=0.0), Initial(u_t=0.0))}, "two conditions called 'initial'"),
+        ({"conditions": (Initial(u=0.0, name="pde"),)}, "two conditions called 'pde'"),
+        ({"conditions": ("u = 0",)}, "conditions has a str"),
+        ({"conditions": (Condition("c", at={"x": 2.0}, residual=lambda p, u: u.x),)}, "outside"),
+        ({"domain": Box(x=(0, 1)), "conditions": (Initial(u=0.0),)}, "needs a coordinate t"),
+    ],
+)
+def test_declarations_that_do_not_fit_are_refused(attributes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        declare(**attributes)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({}, "at least one coordinate"),
+        ({"x": (1, 0)}, "low < high"),
+        ({"x": (1, 1)}, "low < high"),
+        ({"x": (0, float("inf"))}, "finite"),
+        ({"xy": (0, 1)}, "single letter"),
+        ({"x": 3}, "expected \\(low, high\\)"),
+    ],
+)
+def test_boxes_that_are_none_are_refused(bounds, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Box(**bounds)
+
+
+def residuals_of(problem: Problem):
+    network = Solution(declare(exact=lambda s, p: p.x * p.t, derivatives=("t",)))
+    return Objective(problem, derivatives="autograd").residuals(network, PointsDataModule(problem, 5).draw(0))
+
+
+@pytest.mark.parametrize(
+    ("residual", "message"),
+    [
+        (lambda s, p, u: (u.t)[:, None], r"'pde' of Mine has shape \(5, 1\); expected \(5,\)"),
+        (lambda s, p, u: u.t.sum(), r"'pde' of Mine has shape \(\); expected \(5,\)"),
+        (lambda s, p, u: 0.0, "'pde' of Mine is a float"),
+        (lambda s, p, u: u.xxx, 'Mine uses u.xxx, which is not declared: add "xxx"'),
+        (lambda s, p, u: u.foo, "Mine uses u.foo: no such derivative"),
+        (lambda s, p, u: p.y, "p.y: no such coordinate"),
+    ],
+)
+def test_residuals_of_another_shape_are_refused(residual, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        residuals_of(declare(residual=residual, derivatives=("t",)))
+
+
+def test_a_target_of_another_shape_is_refused() -> None:
+    problem = declare(conditions=(Initial(u=lambda p: p.x[:, None]),), derivatives=("t",))
+    with pytest.raises(ValueError, match=r"condition 'initial': the target of u has shape \(1, 1\); expected \(1,\)"):
+        residuals_of(problem)
+
+
+def test_fields_compute_like_tensors() -> None:
+    problem = declare(
+        residual=lambda s, p, u: 2 - u + u / 3 - (1 / (u + 1)) + u**2 + 2**u - torch.sin(u) + (-u) + u.abs() - p.x * u,
+        derivatives=("t",),
+    )
+    points = PointsDataModule(problem, 7).draw(0)
+    x = points["pde"]
+    u = x[:, 0] * x[:, 1]
+    expected = 2 - u + u / 3 - 1 / (u + 1) + u**2 + 2**u - torch.sin(u) - u + u.abs() - x[:, 0] * u
+    network = Solution(declare(exact=lambda s, p: p.x * p.t))
+    got = Objective(problem, derivatives="autograd").residuals(network, points)["pde"].vector
+    torch.testing.assert_close(got, expected)
+
+
+FILE = '''
+from mask_pinns import Box, Initial, Problem
+
+class Mine(Problem):
+    domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))
+    derivatives = ("t",)
+    conditions = (Initial(u=0.0),)
+    rate: float = 1.0
+
+    def residual(self, p, u):
+        return u.t + self.rate * u
+'''
+
+
+def test_a_problem_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(FILE)
+    problem = make_problem({"name": f"{tmp_path}/mine.py:Mine", "rate": 3})
+    assert problem.coefficients() == {"rate": 3.0}
+    assert make_problem(describe(problem)).coefficients() == {"rate": 3.0}
+    assert make_problem(f"{tmp_path}/mine.py").title == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("wav", "unknown problem 'wav'; did you mean 'wave'"),
+        ({"name": "wave", "beta": 3}, "coefficient of problem 'wave': 'beta'; known: c|known: c"),
+        ({"name": "wave", "c": "fast"}, "coefficient 'c' of Wave is 'fast'; expected a number"),
+        ({"name": "wave", "c": float("nan")}, "finite"),
+        ({"name": "helmholtz", "a": 1.5}, "whole number"),
+        ("nowhere.py:Mine", "does not exist"),
+    ],
+)
+def test_specs_that_make_no_problem(spec, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_problem(spec)
+
+
+def test_problem_files_that_fail_say_so(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("1 / 0\n")
+    with pytest.raises(ValueError, match=r"bad.py fails: ZeroDivisionError"):
+        make_problem(f"{tmp_path}/bad.py:Mine")
+    (tmp_path / "good.py").write_text(FILE)
+    with pytest.raises(ValueError, match="did you mean 'Mine'"):
+        make_problem(f"{tmp_path}/good.py:Min")
+
+
+@pytest.mark.parametrize("broken", ["missing", "nan", "shape"])
+def test_references_that_do_not_fit_are_refused(tmp_path: Path, broken: str) -> None:
+    (tmp_path / "mine.py").write_text(FILE.replace("rate: float", 'reference = "r.npz"\n    rate: float'))
+    arrays = {"x": np.linspace(0, 1, 3), "t": np.linspace(0, 1, 4), "u": np.zeros((3, 4))}
+    if broken == "nan":
+        arrays["u"][1, 1] = np.nan
+    if broken == "shape":
+        arrays["u"] = np.zeros((4, 3))
+    if broken == "missing":
+        del arrays["t"]
+    np.savez(tmp_path / "r.npz", **arrays)
+    message = {"missing": "no array 't'", "nan": "not finite", "shape": "its axes say"}[broken]
+    with pytest.raises(ValueError, match=message):
+        make_problem(f"{tmp_path}/mine.py:Mine").evaluation()
