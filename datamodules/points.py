@@ -35,7 +35,10 @@ def generator(device: torch.device | str, *key: int | str) -> Generator:
 
 
 class Batches:
-    """A sequence of ready batches as one dataloader (Lightning takes a bare list for several dataloaders)."""
+    """A sequence of batches as one dataloader (Lightning takes a bare list for several dataloaders).
+
+    It has no state to resume: what a training batch holds follows from the trainer's step alone.
+    """
 
     def __init__(self, batches: Sequence[Any]) -> None:
         self.batches = batches
@@ -45,6 +48,12 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.batches)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        pass
 
 
 class PointsDataModule(L.LightningDataModule):

@@ -157,7 +157,13 @@ class MaskPINN(L.LightningModule):
                 raise NonFiniteLoss(f"parameter {name!r} is not finite at step {self.global_step}")
         checkpoint["schedule"] = self.schedule.state_dict()
 
+    def setup(self, stage: str) -> None:
+        """To the trainer's dtype now: Lightning would convert only after loading a checkpoint, and round its weights."""
+        self.trainer.strategy.precision_plugin.convert_module(self)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self._trainer is None:  # load_from_checkpoint: there is no trainer to say the dtype
+            self.network.to(next(v.dtype for k, v in checkpoint["state_dict"].items() if k.startswith("network.")))
         self.schedule.load_state_dict(checkpoint["schedule"])
 
     # ---- evaluation -----------------------------------------------------------------------------------------

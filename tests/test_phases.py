@@ -1,0 +1,119 @@
+"""Phases: how they are read, when they change, what they refuse; the learning-rate staircase."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mask_pinns.optim import OPTIMIZERS
+from mask_pinns.optim.phases import Phase, Schedule, parse_phases
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "adam 2000, lbfgs",
+        "adam 2000 then lbfgs",
+        ["adam 2000", "lbfgs"],
+        [{"optimizer": "adam", "steps": 2000}, {"optimizer": "lbfgs"}],
+    ],
+)
+def test_ways_to_write_phases(spec) -> None:
+    assert parse_phases(spec) == (Phase("adam", 2000), Phase("lbfgs"))
+
+
+def test_shared_settings_reach_first_order_phases_only() -> None:
+    adam, lbfgs = parse_phases("adam 10, lbfgs", lr=0.01, decay=0.5, decay_every=None)
+    assert (adam.lr, adam.decay, adam.decay_every) == (0.01, 0.5, 1000)
+    assert lbfgs.lr is None
+
+
+def test_a_phase_with_its_own_settings() -> None:
+    (phase,) = parse_phases({"optimizer": "lbfgs", "steps": 5, "max_iter": 7, "resample": 3})
+    assert phase == Phase("lbfgs", 5, resample=3, options={"max_iter": 7})
+    optimizer, _ = phase.build([torch.nn.Parameter(torch.zeros(2))])
+    assert optimizer.param_groups[0]["max_iter"] == 7
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("adm", "unknown optimizer 'adm'; did you mean 'adam'"),
+        ("adam, lbfgs", "give its steps"),
+        ("adam 0", "steps is 0"),
+        ("adam -3", "steps is -3"),
+        ("adam ten", "expected NAME"),
+        ("", "expected NAME"),
+        ([], "no optimizer"),
+        ([{"steps": 3}], "needs `optimizer`"),
+        ([{"optimizer": "adam", "lr": -1.0}], "lr is -1.0"),
+        ([{"optimizer": "adam", "decay": 0.0}], "decay is 0.0"),
+        ([{"optimizer": "adam", "beta": 3}], "did you mean 'betas'"),
+        ([{"optimizer": "lbfgs", "resample": -1}], "resample is -1"),
+    ],
+)
+def test_refusals(spec, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_phases(spec)
+
+
+def test_learning_rate_falls_in_a_staircase() -> None:
+    optimizer, scheduler = Phase("adam", lr=1.0, decay=0.5, decay_every=3).build([torch.nn.Parameter(torch.zeros(1))])
+    rates = []
+    for _ in range(7):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == [1.0] * 3 + [0.5] * 3 + [0.25]
+
+
+def test_schedule_goes_from_phase_to_phase_to_the_end() -> None:
+    schedule = Schedule(parse_phases("adam 2, lbfgs 2"))
+    seen, reasons = [], []
+    for step in range(1, 5):
+        seen.append(schedule.phase.optimizer)
+        reasons.append(schedule.advance(step))
+    assert seen == ["adam", "adam", "lbfgs", "lbfgs"]
+    assert reasons == [None, None, None, "steps"]
+
+
+def test_two_steps_without_progress_end_a_phase() -> None:
+    schedule = Schedule(parse_phases("lbfgs 100, adam"))
+    schedule.advance(1, progress=False)
+    assert schedule.stalls == 1
+    schedule.advance(2, progress=True)
+    schedule.advance(3, progress=False)
+    schedule.advance(4, progress=False)
+    assert (schedule.phase.optimizer, schedule.start) == ("adam", 4)
+    last = Schedule(parse_phases("lbfgs"))
+    assert [last.advance(1, False), last.advance(2, False)] == [None, "stalled"]
+
+
+def test_state_of_the_schedule_travels() -> None:
+    schedule = Schedule(parse_phases("adam 2, lbfgs"))
+    schedule.advance(2)
+    again = Schedule(parse_phases("adam 2, lbfgs"))
+    again.load_state_dict(schedule.state_dict())
+    assert (again.index, again.start, again.stalls) == (1, 2, 0)
+    with pytest.raises(ValueError, match="stands in phase 2"):
+        Schedule(parse_phases("adam")).load_state_dict(schedule.state_dict())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_solves_a_problem_with_a_known_answer(name: str) -> None:
+    """|A p - b|^2 with A well conditioned: the minimum is A^-1 b."""
+    generator = torch.Generator().manual_seed(0)
+    a = torch.eye(4, dtype=torch.float64) + 0.1 * torch.randn(4, 4, generator=generator, dtype=torch.float64)
+    b = torch.randn(4, generator=generator, dtype=torch.float64)
+    p = torch.nn.Parameter(torch.zeros(4, dtype=torch.float64))
+    optimizer, _ = Phase(name, lr=0.05 if OPTIMIZERS[name].decays else None).build([p])
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = (a @ p - b).square().sum()
+        loss.backward()
+        return loss
+
+    for _ in range(1000):
+        optimizer.step(closure)
+    torch.testing.assert_close(p.detach(), torch.linalg.solve(a, b), rtol=1e-6, atol=1e-6)

@@ -1,0 +1,223 @@
+"""Training through Lightning: it learns, repeats itself to the last bit, resumes exactly, and stops on NaN."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from conftest import small_network
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import nn
+
+from callbacks import FeatureStatistics, LastCheckpoint, SolutionFigures, Throughput, best_checkpoint
+from datamodules import PointsDataModule
+from mask_pinns import Box, Initial, MaskPINN, NonFiniteLoss, Problem
+from mask_pinns.checkpoint import check_checkpoint
+
+QUIET: dict[str, Any] = {
+    "logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu", "devices": 1,
+    "max_epochs": -1, "min_epochs": 0, "num_sanity_val_steps": 0, "check_val_every_n_epoch": None,
+    "inference_mode": False,
+}  # fmt: skip
+
+
+def module(optimizer: Any = "adam", **options: Any) -> MaskPINN:
+    torch.manual_seed(0)
+    return MaskPINN("wave", {"name": "masked", "width": 8, "blocks": 1, "activation": "sin"}, optimizer, **options)
+
+
+def fit(m: MaskPINN, steps: int, callbacks: Any = (), precision: str = "64-true", **options: Any) -> L.Trainer:
+    data = PointsDataModule(m.problem, options.pop("points", 100), resample=options.pop("resample", 1))
+    checkpoint = options.pop("ckpt_path", None)
+    options = {"log_every_n_steps": 5, "val_check_interval": 10} | options
+    trainer = L.Trainer(
+        **QUIET, max_steps=steps, precision=precision, callbacks=list(callbacks),
+        enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks), **options,
+    )  # fmt: skip
+    trainer.fit(m, data, ckpt_path=checkpoint, weights_only=True)
+    return trainer
+
+
+def same_weights(a: nn.Module, b: nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "adam 20, lbfgs"])
+def test_loss_falls_and_every_metric_is_there(optimizer: str) -> None:
+    m = module(optimizer, lr=0.01)
+    trainer = fit(m, 40)
+    assert trainer.global_step == 40
+    assert m.last_loss < 0.7
+    for name in ("loss", "loss/pde", "loss/initial.u", "val/loss", "val/rel_l2", "val/max_error", "lr"):
+        assert torch.isfinite(trainer.callback_metrics[name]), name
+    assert m.schedule.phase.optimizer == optimizer.split(", ")[-1]
+
+
+def test_lightning_step_equals_a_loop_by_hand() -> None:
+    """Ten Adam steps on the points of each step, in plain torch."""
+    m = module(lr=0.01)
+    by_hand = copy.deepcopy(m.network).double()
+    fit(m, 10)
+    data = PointsDataModule(m.problem, 100)
+    optimizer = torch.optim.Adam(by_hand.parameters(), lr=0.01, fused=True)
+    for step in range(10):
+        optimizer.zero_grad()
+        m.objective.loss(by_hand, data.draw(step, dtype=torch.float64))[0].backward()
+        optimizer.step()
+    assert same_weights(m.network, by_hand)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adam 7, lbfgs"])
+@pytest.mark.parametrize("precision", ["32-true", "64-true"])
+def test_the_same_run_twice_ends_with_the_same_bits(optimizer: str, precision: str) -> None:
+    first, second = module(optimizer), module(optimizer)
+    fit(first, 12, precision=precision)
+    torch.rand(3)
+    fit(second, 12, precision=precision)
+    assert same_weights(first, second)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "adam 8, lbfgs"])
+@pytest.mark.parametrize("stop", [6, 10])
+def test_resume_equals_the_uninterrupted_run(tmp_path: Path, optimizer: str, stop: int) -> None:
+    """Before and after the change of phase, to the last bit."""
+    whole, half, rest = module(optimizer), module(optimizer), module(optimizer)
+    fit(whole, 16)
+    fit(half, stop, [LastCheckpoint(tmp_path, 100)])
+    trainer = fit(rest, 16, ckpt_path=tmp_path / "last.ckpt")
+    assert trainer.global_step == 16
+    assert same_weights(whole, rest)
+    assert whole.schedule.state_dict() == rest.schedule.state_dict()
+
+
+def test_resume_across_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datamodules.points.STEPS_PER_EPOCH", 5)
+    whole, half, rest = module(), module(), module()
+    fit(whole, 17)
+    fit(half, 8, [LastCheckpoint(tmp_path, 4)])
+    fit(rest, 17, ckpt_path=tmp_path / "last.ckpt")
+    assert same_weights(whole, rest)
+
+
+@pytest.mark.parametrize(("resample", "draws"), [(1, 6), (3, 2), (0, 1)])
+def test_points_are_redrawn_every_k_steps(resample: int, draws: int) -> None:
+    seen = []
+
+    class Watch(L.Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, *_):
+            seen.append(batch["pde"].clone())
+
+    fit(module(), 6, [Watch()], resample=resample)
+    assert len({float(x.sum()) for x in seen}) == draws
+    assert all(x.dtype == torch.float64 for x in seen)
+
+
+def test_callbacks_do_not_change_training(tmp_path: Path) -> None:
+    with_all, without = module("adam 8, lbfgs"), module("adam 8, lbfgs")
+    fit(without, 12, val_check_interval=1000)
+    watchers = [
+        FeatureStatistics(every=1), SolutionFigures(tmp_path, every=5), Throughput(), LastCheckpoint(tmp_path, 3),
+        best_checkpoint(tmp_path),
+    ]  # fmt: skip
+    fit(with_all, 12, watchers, val_check_interval=2)
+    assert same_weights(with_all, without)
+
+
+class Blowup(Problem):
+    """A loss that becomes NaN as soon as the first parameters have moved far enough."""
+
+    domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))
+    derivatives = ("t",)
+    conditions = (Initial(u=0.0),)
+
+    def residual(self, p, u):
+        return u.t + torch.log(1.0 - u)
+
+
+def test_nan_stops_the_run_with_step_and_term_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    m = MaskPINN(Blowup(), {"name": "masked", "width": 8, "blocks": 1}, lr=5.0)
+    with pytest.raises(NonFiniteLoss, match=r"nan at step \d+: term 'pde' is not finite"):
+        fit(m, 200, [LastCheckpoint(tmp_path, 1)])
+    kept = check_checkpoint(tmp_path / "last.ckpt", m)
+    assert kept["global_step"] >= 1
+    assert all(torch.isfinite(v).all() for v in kept["state_dict"].values())
+
+
+def test_a_stalled_lbfgs_ends_the_run() -> None:
+    m = module("lbfgs")
+    with torch.no_grad():
+        m.network.output.weight.zero_()
+
+    class Flat(Problem):
+        domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))
+        derivatives = ("t",)
+
+        def residual(self, p, u):
+            return 0.0 * u + 1.0
+
+    m = MaskPINN(Flat(), {"name": "masked", "width": 4, "blocks": 1}, "lbfgs")
+    trainer = fit(m, 50)
+    assert m.stop_reason == "stalled"
+    assert trainer.global_step == 2
+
+
+class Bare(nn.Module):
+    """A network of the user's own, not made of our layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(2, 10), nn.Tanh(), nn.Linear(10, 1))
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def test_a_network_of_the_users_own_trains_with_autograd() -> None:
+    torch.manual_seed(0)
+    m = MaskPINN("wave", Bare(), derivatives="autograd", lr=0.01)
+    trainer = fit(m, 30)
+    assert m.last_loss < 1.0
+    assert torch.isfinite(trainer.callback_metrics["val/loss"])
+
+
+def test_checkpoints_hold_primitives_and_load_again(tmp_path: Path) -> None:
+    m = module("adam 3, lbfgs")
+    fit(m, 6, [LastCheckpoint(tmp_path, 100), best_checkpoint(tmp_path)], val_check_interval=2)
+    again = MaskPINN.load_from_checkpoint(tmp_path / "last.ckpt", weights_only=True, map_location="cpu")
+    assert same_weights(again.network, m.network)  # in float64, as they were trained
+    assert (tmp_path / "best.ckpt").is_file()
+    assert not any(k.startswith("_orig_mod") or "_orig_mod" in k for k in again.state_dict())
+
+
+def test_the_best_checkpoint_is_chosen_by_the_validation_loss(tmp_path: Path) -> None:
+    best = best_checkpoint(tmp_path)
+    trainer = fit(module(lr=0.05), 20, [best], val_check_interval=4)
+    assert best.monitor == "val/loss"
+    assert float(best.best_model_score) <= float(trainer.callback_metrics["val/loss"])
+
+
+def test_problem_from_python_in_five_lines() -> None:
+    m = MaskPINN(Blowup(), small_network("masked", 2, 1), lr=1e-4)
+    fit(m, 3)
+    assert m.predict(torch.rand(4, 2)).shape == (4, 1)
+
+
+def test_predict_refuses_points_of_another_dimension() -> None:
+    with pytest.raises(ValueError, match=r"expected \(N, 2\): x, t"):
+        module().predict(torch.rand(4, 3))
+
+
+def test_errors_are_measured_in_float64() -> None:
+    """A float32 network against a float64 solution: the metric's own arithmetic loses nothing."""
+    m = module()
+    trainer = fit(m, 1, precision="32-true", val_check_interval=1)
+    grid = m.problem.evaluation()
+    error = torch.from_numpy(m.predict(grid.points)).double() - grid.values
+    expected = float(error.norm() / grid.values.norm())
+    assert float(trainer.callback_metrics["val/rel_l2"]) == pytest.approx(expected, rel=1e-12)
+    assert trainer.callback_metrics["val/rel_l2"].dtype == torch.float64
