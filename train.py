@@ -16,7 +16,6 @@ from typing import Any
 
 import lightning as L
 import numpy as np
-import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from rich.console import Console
@@ -51,7 +50,7 @@ class Run:
 
 
 def build(config: SimpleNamespace) -> Run:
-    """Problem, network, objective and points, tried once on a few points: user's mistakes show here."""
+    """Problem, network, objective and points, all tried once on a few points: mistakes show here."""
     L.seed_everything(config.seed, verbose=False)
     module = MaskPINN(
         problem=config.problem,
@@ -67,7 +66,9 @@ def build(config: SimpleNamespace) -> Run:
     few = PointsDataModule(module.problem, dict.fromkeys(data.counts, 2), seed=config.seed)
     module.objective.check(module.network, few.draw(0))
     module.problem.evaluation()
-    return Run(config, module, data, Console())
+    run = Run(config, module, data, Console())
+    make_trainer(run, logger=False)
+    return run
 
 
 def make_trainer(run: Run, **options: Any) -> L.Trainer:
@@ -141,8 +142,8 @@ def fit(run: Run) -> int:
 
 def evaluate(run: Run, stage: str) -> int:
     """Prints loss and errors of a checkpoint (the best one of a run folder)."""
-    trainer = make_trainer(run, logger=False)
-    results = getattr(trainer, stage)(run.module, run.data, ckpt_path=_chosen(run), verbose=False, weights_only=True)
+    load_chosen(run)
+    results = getattr(make_trainer(run, logger=False), stage)(run.module, run.data, verbose=False)
     for name, value in results[0].items():
         run.console.print(f"{name}  {value:.6e}", highlight=False)
     return 0
@@ -150,20 +151,12 @@ def evaluate(run: Run, stage: str) -> int:
 
 def predict(run: Run) -> int:
     """Writes prediction.npz beside the run's checkpoints: points (N, D) and values (N, F)."""
-    checkpoint = _chosen(run)
-    loader = None
-    if run.config.predict_points:
-        loader = [torch.from_numpy(read_points(run.config.predict_points, run.module))]
-    data = {"datamodule": run.data} if loader is None else {"dataloaders": loader}
-    trainer = make_trainer(run, logger=False)
-    values = trainer.predict(run.module, **data, ckpt_path=checkpoint, weights_only=True)
-    points = torch.cat(loader) if loader else run.module.problem.evaluation().points
-    assert values is not None
-    target = (checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else Path()) / "prediction.npz"
-    np.savez(
-        target, points=points.numpy(), values=torch.cat([v for v in values if isinstance(v, torch.Tensor)]).numpy()
-    )
-    run.console.print(f"{len(points):,} points written to {target}", highlight=False)
+    file = run.config.predict_points
+    points = read_points(file, run.module) if file else run.module.problem.evaluation().points.numpy()
+    checkpoint = load_chosen(run)
+    folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    np.savez(folder / "prediction.npz", points=points, values=run.module.predict(points))
+    run.console.print(f"{len(points):,} points written to {folder / 'prediction.npz'}", highlight=False)
     return 0
 
 
@@ -181,11 +174,14 @@ def read_points(file: str, module: MaskPINN) -> np.ndarray:
     return points.astype(np.float64)
 
 
-def _chosen(run: Run) -> Path:
+def load_chosen(run: Run) -> Path:
+    """Loads the checkpoint that --ckpt_path means into the module, in the dtype in which it was trained."""
     if not run.config.ckpt_path:
         raise UsageError("say which run: --ckpt_path last, a run folder, or a checkpoint file")
     checkpoint = find_checkpoint(run.config.ckpt_path, Path(run.config.folder), "best.ckpt")
-    check_checkpoint(checkpoint, run.module)
+    content = check_checkpoint(checkpoint, run.module)
+    run.module.on_load_checkpoint(content)
+    run.module.load_state_dict(content["state_dict"])
     return checkpoint
 
 
@@ -194,7 +190,6 @@ def _quiet() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", message="The dirpath has changed from")
 
 

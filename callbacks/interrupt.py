@@ -16,27 +16,19 @@ class StopOnSignal(L.Callback):
 
     signals = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self) -> None:
-        self.previous: dict[int, Any] = {}
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Takes the signals over. Lightning has noted the handlers before, and puts them back however training ends."""
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may handle signals
+        before: dict[int, Any] = {number: signal.getsignal(number) for number in self.signals}
 
         def stop(number: int, frame: Any) -> None:
-            print(
-                f"\n{signal.Signals(number).name}: finishing the step, then saving (again to quit at once)", flush=True
-            )
-            self._restore()
+            name = signal.Signals(number).name
+            print(f"\n{name}: finishing the step, then saving (again to quit at once)", flush=True)
+            for each, handler in before.items():
+                signal.signal(each, handler)
             assert isinstance(pl_module, MaskPINN)
             pl_module.stop("interrupted")
 
-        self.previous = {number: signal.signal(number, stop) for number in self.signals}
-
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-        self.previous = {}
+        for number in self.signals:
+            signal.signal(number, stop)

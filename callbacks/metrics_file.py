@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ class MetricsFile(CSVLogger):
 
     @property
     def experiment(self) -> Any:
-        experiment = super().experiment
+        with warnings.catch_warnings():  # "previous log files will be deleted": they are in `kept`
+            warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
+            experiment = super().experiment
         if self.kept:
             experiment.metrics, self.kept = [*self.kept, *experiment.metrics], []
         return experiment

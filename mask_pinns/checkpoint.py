@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +17,8 @@ def check_checkpoint(path: Path, module: MaskPINN) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        RuntimeError,
-        EOFError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        UnicodeDecodeError,
-        ValueError,
-    ) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # a file that is cut off, empty or something else makes the unpickler fail in any way
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"checkpoint {path} cannot be read (truncated, or no checkpoint): {reason}") from None
     if not isinstance(content, dict) or not {"state_dict", "schedule", "global_step"} <= content.keys():
         raise ValueError(f"{path} is no checkpoint of a MaskPINN")

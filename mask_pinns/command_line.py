@@ -27,10 +27,11 @@ from mask_pinns.differentiation import ENGINES
 from mask_pinns.networks import NETWORKS, network_options
 from mask_pinns.optim import OPTIMIZERS
 from mask_pinns.problems import PROBLEMS
-from mask_pinns.problems.loading import make_problem, problem_class
+from mask_pinns.problems.loading import problem_class
 
 COMMANDS = ("fit", "validate", "test", "predict")
 REWRITTEN = {"--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde"}
+ONLY_ONCE = ("config", "resume", "ckpt_path", "name", "predict_points")  # not part of what repeats a run
 TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "profiler", "detect_anomaly", "plugins", "limit_val_batches"}
 DESCRIPTION = f"""Trains a Mask-PINN on a PDE. With no flags: the wave equation, by its recipe.
 
@@ -69,7 +70,7 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     parser = build_parser(base["problem"]["name"], base["network"]["name"])
     try:
         parser.set_defaults(flatten(base))
-        return command, SimpleNamespace(**yaml.safe_load(parser.dump(parser.parse_args(words), skip_none=False)))
+        return command, SimpleNamespace(**plain(parser.parse_args(words).as_dict()))
     except argparse.ArgumentError as error:
         raise UsageError(explain(str(error), parser)) from None
     except KeyError as error:
@@ -220,9 +221,9 @@ def _add_problem(parser: ArgumentParser, name: str) -> None:
     group.add_argument(
         "--problem.name", type=str, default=name, help="short: --problem NAME, or --problem FILE.py:CLASS"
     )
-    for key, default in make_problem(name).coefficients().items():
-        kind = type(default) if isinstance(default, int | float | str | bool) else str
-        group.add_argument(f"--problem.{key}", type=kind, default=default, help="coefficient")
+    for key, field in cls.coefficient_fields().items():
+        kind = type(field.default) if isinstance(field.default, int | float | str) else str
+        group.add_argument(f"--problem.{key}", type=kind, default=field.default, help="coefficient")
 
 
 def _add_network(parser: ArgumentParser, name: str) -> None:
@@ -291,6 +292,16 @@ def _add_machine(parser: ArgumentParser) -> None:
     parser.add_class_arguments(Trainer, "trainer", skip=skip, instantiate=False)
 
 
+def plain(x: Any) -> Any:
+    """x with plain numbers in it, as YAML and checkpoints hold them (a parser leaves a PositiveInt)."""
+    if isinstance(x, Mapping):
+        return {key: plain(value) for key, value in x.items()}
+    if isinstance(x, list | tuple):
+        return [plain(value) for value in x]
+    kind = next((k for k in (bool, int, float, str) if isinstance(x, k)), None)
+    return x if kind is None else kind(x)
+
+
 def explain(message: str, parser: ArgumentParser) -> str:
     """A parser's message in one line; for a flag that does not exist, the nearest one and its neighbours."""
     flags = [s for s in parser._option_string_actions if s.startswith("--")]
@@ -314,5 +325,5 @@ def _unknown_flag(flag: str, flags: list[str]) -> str:
 
 def save(config: SimpleNamespace, path: Path) -> None:
     """Writes the resolved configuration; `--config` on it repeats the run."""
-    content = {k: v for k, v in vars(config).items() if k not in ("resume", "ckpt_path", "name", "predict_points")}
+    content = {k: v for k, v in vars(config).items() if k not in ONLY_ONCE}
     path.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -158,7 +158,7 @@ class MaskPINN(L.LightningModule):
         checkpoint["schedule"] = self.schedule.state_dict()
 
     def setup(self, stage: str) -> None:
-        """To the trainer's dtype now: Lightning would convert only after loading a checkpoint, and round its weights."""
+        """To the trainer's dtype now: Lightning converts only after loading a checkpoint, and so rounds its weights."""
         self.trainer.strategy.precision_plugin.convert_module(self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -98,8 +98,13 @@ class Objective:
         return found
 
     def check(self, network: nn.Module, points: PointSets) -> None:
-        """Evaluates everything once. Raises ValueError for a residual or a weight that does not fit."""
-        names = list(self.residuals(network, points))
+        """Evaluates everything once. Raises ValueError for a residual or a weight that does not fit, or that fails."""
+        try:
+            names = list(self.residuals(network, points))
+        except ValueError:
+            raise
+        except Exception as error:
+            raise ValueError(f"the residuals of {self.problem.title} fail: {type(error).__name__}: {error}") from error
         for name in self.weights:
             if name not in names and name not in self.needs:
                 raise unknown(name, dict.fromkeys([*self.needs, *names]), f"loss term of {self.problem.title}")

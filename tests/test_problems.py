@@ -254,7 +254,7 @@ def test_fields_compute_like_tensors() -> None:
     torch.testing.assert_close(got, expected)
 
 
-FILE = '''
+FILE = """
 from mask_pinns import Box, Initial, Problem
 
 class Mine(Problem):
@@ -265,7 +265,7 @@ class Mine(Problem):
 
     def residual(self, p, u):
         return u.t + self.rate * u
-'''
+"""
 
 
 def test_a_problem_from_a_file(tmp_path: Path) -> None:
