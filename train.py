@@ -105,7 +105,7 @@ def fit(run: Run) -> int:
     folder = checkpoint.parent.parent if checkpoint else new_folder(config)
     throughput = callbacks.Throughput()
     summary = callbacks.RunSummary(folder, throughput, config.seed, run.console)
-    validate_every = run.interval("validate_every", 50, 500)
+    validate_every = run.interval("validate_every", 25, 500)
     trainer = make_trainer(
         run,
         max_steps=run.steps,

@@ -38,12 +38,12 @@ class Progress(L.Callback):
         self.seconds = seconds if self.console.is_terminal else 20 * seconds
         self.bar: Bar | None = None
         self._last = 0.0
-        self._begun = (0, 0.0)
+        self._mark = (0, 0.0)  # step and time of the last line
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        self._begun = trainer.global_step, time.perf_counter()
+        self._mark = trainer.global_step, time.perf_counter()
         self._last = time.perf_counter()
         if self.console.is_terminal:
             self.bar = Bar(
@@ -65,11 +65,14 @@ class Progress(L.Callback):
         if self.bar is not None:
             self.bar.update(self.bar.task_ids[0], completed=trainer.global_step, description=text)
             return
-        start, since = self._begun
-        left = (now - since) / (trainer.global_step - start) * (trainer.max_steps - trainer.global_step)
-        self.console.print(
-            f"step {trainer.global_step}/{trainer.max_steps}  {text}  left {left:.0f} s", highlight=False
-        )
+        line = f"step {trainer.global_step}/{trainer.max_steps}  {text}  left {self._left(trainer, now):.0f} s"
+        self.console.print(line, highlight=False, soft_wrap=True)
+
+    def _left(self, trainer: L.Trainer, now: float) -> float:
+        """Seconds to go at the speed since the last line (a new phase has a speed of its own)."""
+        step, since = self._mark
+        self._mark = trainer.global_step, now
+        return (now - since) / max(1, trainer.global_step - step) * (trainer.max_steps - trainer.global_step)
 
     def describe(self, trainer: L.Trainer, module: MaskPINN) -> str:
         """Phase, loss, relative L2 if known, points per second."""
