@@ -18,6 +18,7 @@ import lightning as L
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 import callbacks
@@ -66,7 +67,7 @@ def build(config: SimpleNamespace) -> Run:
     few = PointsDataModule(module.problem, dict.fromkeys(data.counts, 2), seed=config.seed)
     module.objective.check(module.network, few.draw(0))
     module.problem.evaluation()
-    run = Run(config, module, data, Console())
+    run = Run(config, module, data, Console(quiet=bool(getattr(rank_zero_only, "rank", 0))))
     make_trainer(run, logger=False)
     return run
 
@@ -83,6 +84,8 @@ def make_trainer(run: Run, **options: Any) -> L.Trainer:
 def new_folder(config: SimpleNamespace) -> Path:
     """Claims a folder for this run: NAME, or <problem>-1, -2, ...; never one that exists."""
     root = Path(config.folder)
+    if getattr(rank_zero_only, "rank", 0):  # rank 0 claims it and writes in it
+        return root / "rank-0-knows"
     stem = config.name or Path(config.problem["name"].rpartition(":")[2]).stem
     names = ([stem] if config.name else []) + [f"{stem}-{i}" for i in range(2 if config.name else 1, 10_000)]
     for name in names:
@@ -130,7 +133,8 @@ def fit(run: Run) -> int:
             summary,
         ],
     )
-    save(config, folder / "config.yaml")
+    if trainer.is_global_zero:
+        save(config, folder / "config.yaml")
     run.console.print(f"{run.module.problem.title}: {run.steps:,} steps, run folder {folder}", highlight=False)
     try:
         trainer.fit(run.module, run.data, ckpt_path=checkpoint, weights_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 
 class MetricsFile(CSVLogger):
@@ -25,7 +26,7 @@ class MetricsFile(CSVLogger):
     @staticmethod
     def _rows_before(path: Path, step: int) -> list[dict[str, Any]]:
         """The rows to keep. The file is taken away: the logger writes it anew, these rows first."""
-        if not path.is_file():
+        if getattr(rank_zero_only, "rank", 0) or not path.is_file():
             return []
         with path.open(newline="") as file:
             rows = [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]

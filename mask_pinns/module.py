@@ -97,17 +97,24 @@ class MaskPINN(L.LightningModule):
             optimizer.zero_grad()
             loss, terms = self.objective.loss(self.network, points)
             self.evaluations += 1
-            evaluations.append((loss.detach(), {name: t.detach() for name, t in terms.items()}))
+            evaluations.append(self._over_ranks(loss, terms))
             if len(evaluations) == 1:
                 self._require_finite(*evaluations[0])
-            self.manual_backward(loss)
-            return loss
+            self.manual_backward(loss)  # under DDP, this averages the gradients over the ranks
+            return evaluations[-1][0]
 
         optimizer.step(closure=closure)
         self._current(self.lr_schedulers()).step()
         self._log_training(*evaluations[0], optimizer.param_groups[0]["lr"])
         progress = not remembers or any(loss < self.last_loss for loss, _ in evaluations[1:])
         self._go_on(optimizer, progress)
+
+    def _over_ranks(self, loss: Tensor, terms: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss and terms without their graph, averaged over the ranks: every rank decides on the same numbers."""
+        values = torch.stack([loss, *terms.values()]).detach()
+        if self.trainer.world_size > 1:
+            values = self.trainer.strategy.reduce(values, reduce_op="mean")
+        return values[0], dict(zip(terms, values[1:], strict=True))
 
     def _go_on(self, optimizer: Any, progress: bool) -> None:
         """To the next step, the next phase or the end, as the schedule says."""
@@ -193,7 +200,8 @@ class MaskPINN(L.LightningModule):
 
     def _log_errors(self, stage: str) -> None:
         if self.rel_l2.update_called:
-            self.log_dict({f"{stage}/rel_l2": self.rel_l2.compute(), f"{stage}/max_error": self.max_error.compute()})
+            errors = {f"{stage}/rel_l2": self.rel_l2.compute(), f"{stage}/max_error": self.max_error.compute()}
+            self.log_dict(errors, sync_dist=True)  # equal on every rank already: the metrics have synchronized
         self.rel_l2.reset()
         self.max_error.reset()
 

@@ -1,0 +1,49 @@
+"""Two processes take the steps that one process would take on the points of both."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mask_pinns.command_line import read
+from train import build
+
+ROOT = Path(__file__).parent.parent
+FLAGS = ["--width", "6", "--blocks", "1", "--points", "80", "--precision", "64", "--seed", "3"]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_two_ranks_equal_one_process_with_the_points_of_both(tmp_path: Path, optimizer: str) -> None:
+    flags = [*FLAGS, "--optimizer", optimizer, "--steps", "2"]
+    machine = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu", "--folder", str(tmp_path)]
+    done = subprocess.run([sys.executable, "train.py", *flags, *machine], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "wave-1/summary.json").read_text())["devices"] == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["wave-1"], "one run folder, rank 0's"
+
+    run = build(read(flags)[1])
+    network = copy.deepcopy(run.module.network).double()
+    ((method, _),) = [phase.build(network.parameters()) for phase in run.module.schedule.phases]
+    for step in range(2):
+        drawn_at = step if optimizer == "adam" else 0
+
+        def closure(drawn_at: int = drawn_at) -> torch.Tensor:
+            method.zero_grad()
+            losses = [
+                run.module.objective.loss(network, run.data.draw(drawn_at, rank, 2, dtype=torch.float64))[0]
+                for rank in (0, 1)
+            ]
+            loss = torch.stack(losses).mean()
+            loss.backward()
+            return loss
+
+        method.step(closure)
+    saved = torch.load(tmp_path / "wave-1/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(saved[f"network.{name}"], value, rtol=1e-9, atol=1e-9)
