@@ -309,5 +309,5 @@ def test_the_commands_in_the_readme_can_be_read() -> None:
     assert len(lines) >= 5
     for line in lines:
         words = shlex.split(line.partition("#")[0])
-        if not any(piece in line for piece in ("--resume", "--ckpt_path", "runs/", ".py:")):
+        if not any(piece in line for piece in ("--resume", "--ckpt_path", "runs/", ".py:", "--help")):
             read(words)
