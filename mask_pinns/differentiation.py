@@ -35,10 +35,15 @@ def by_autograd(network: nn.Module, x: Tensor, names: Sequence[str], derivatives
     with torch.enable_grad():
         columns = {name: x[:, i].detach().requires_grad_() for i, name in enumerate(names)}
         y = network(torch.stack(tuple(columns.values()), 1))  # (N, F)
-        streams = {"": [y[:, f] for f in range(y.shape[1])]}
-        for m in derivatives.indices[1:]:
-            streams[m] = [_gradient(s, columns[m[-1]]) for s in streams[m[:-1]]]
-    return Jet(derivatives, {m: torch.stack(s, 1) for m, s in streams.items()})
+        members = [m for operator in derivatives.operators.values() for m, _ in operator]
+        plain = Derivatives([*(m for m in derivatives.indices if m not in derivatives.operators), *members])
+        found = {"": [y[:, f] for f in range(y.shape[1])]}
+        for m in plain.indices[1:]:
+            found[m] = [_gradient(s, columns[m[-1]]) for s in found[m[:-1]]]
+        streams = {m: torch.stack(s, 1) for m, s in found.items()}
+        for name, operator in derivatives.operators.items():
+            streams[name] = torch.stack([c * streams[m] for m, c in operator]).sum(0)
+    return Jet(derivatives, {m: streams[m] for m in derivatives.indices})
 
 
 def _gradient(y: Tensor, column: Tensor) -> Tensor:

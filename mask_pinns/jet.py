@@ -7,13 +7,14 @@ through a jet's streams then gives the gradient of any physics loss: no nested a
 Legend: N points, D coordinates, H features.
 A multi-index m is a string of coordinate letters in alphabetical order: "" the value, "x" = d/dx,
 "tt" = d2/dt2, "tx" = d2/dtdx. Convention: streams are plain derivatives, not Taylor coefficients (no 1/m!).
+A weighted sum of derivatives can travel as one stream, an operator: see `Derivatives`.
 A stream that is absent is identically zero; a stream may have one row where it is the same at every point.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from math import comb, prod
 
@@ -40,46 +41,81 @@ def _splits(m: str) -> list[tuple[str, str, int]]:
     return splits
 
 
-class Derivatives:
-    """A set of multi-indices, closed downward ("xx" brings "x"), with its product and chain rules as tables.
+Operator = tuple[tuple[str, float], ...]
+"""A weighted sum of derivatives, ((m, c), ...): sum of c D^m."""
 
-    `leibniz[m]` lists (p, m - p, C(m, p)):            D^m[a b]  = sum C(m, p) D^p a  D^(m-p) b
-    `chain[m]` lists (p, m - p, C(m - e, p)), e in m:  D^m[G_k]  = sum C(m - e, p) D^p[G_(k+1)]  D^(m-p) z
-    where G_k = g^(k)(z) and p runs over the multi-indices up to m - e (Leibniz' rule on D^e[G_k] = G_(k+1) D^e z).
+
+class Derivatives:
+    """The streams that travel: multi-indices, closed downward ("xx" brings "x"), and operators.
+
+    An operator, sum of c D^m, travels as one stream in place of its members: every rule below is linear in the
+    stream of highest order, so the sum obeys the sum of the rules. What the members' own rules need besides (their
+    lower derivatives) comes along. Product and chain rules are kept as tables of (p, q, C):
+
+        leibniz[m]:  D^m[a b]  = sum C D^p a  D^q b              q = m - p, C = C(m, p)
+        chain[m]:    D^m[G_k]  = sum C D^p[G_(k+1)]  D^q z       q = m - p, C = C(m - e, p), e in m, p <= m - e
+
+    where G_k = g^(k)(z) (Leibniz' rule on D^e[G_k] = G_(k+1) D^e z).
+
+    Args:
+        declared: multi-indices.
+        operators: by name; a name is not made of coordinate letters alone.
 
     Raises ValueError for a derivative above order 4.
     """
 
-    def __init__(self, declared: Iterable[str] = ()) -> None:
+    def __init__(self, declared: Iterable[str] = (), operators: Mapping[str, Operator] | None = None) -> None:
+        self.operators = dict(operators or {})
         wanted = {canonical(m) for m in declared} | {""}
-        for m in wanted:
+        members = {m for operator in self.operators.values() for m, _ in operator}
+        for m in wanted | members:
             if len(m) > MAX_ORDER:
                 raise ValueError(f"derivative {m!r} has order {len(m)}; orders up to {MAX_ORDER} are supported")
-        closed = {p for m in wanted for p, _, _ in _splits(m)}
-        self.indices: tuple[str, ...] = tuple(sorted(closed, key=lambda m: (len(m), m)))
-        self.order = max(map(len, self.indices))
-        self.leibniz = {m: tuple(_splits(m)) for m in self.indices}
-        self.chain = {m: self._chain_rule(m) for m in self.indices if m}
+        closed = {p for m in wanted for p, _, _ in _splits(m)} | {
+            p for m in members for p, _, _ in _splits(m) if p != m
+        }
+        plain = sorted(closed, key=lambda m: (len(m), m))
+        self.indices: tuple[str, ...] = (*plain, *self.operators)
+        self.order = max(map(len, closed | members))
+        self.leibniz: dict[str, Rule] = {m: tuple(_splits(m)) for m in plain}
+        self.chain: dict[str, Rule] = {m: _chain_rule(m) for m in plain if m}
+        for name, operator in self.operators.items():
+            self.leibniz[name] = (("", name, 1.0), (name, "", 1.0), *_inner(operator, _splits))
+            self.chain[name] = (("", name, 1.0), *_inner(operator, _chain_rule))
 
-    @staticmethod
-    def _chain_rule(m: str) -> tuple[tuple[str, str, int], ...]:
-        e = m[0]
-        return tuple((p, canonical(rest + e), c) for p, rest, c in _splits(m[1:]))
+    def rank(self, m: str) -> int:
+        """The order of a stream: of a multi-index its length, of an operator that of its highest member."""
+        return max(len(member) for member, _ in self.operators[m]) if m in self.operators else len(m)
 
     def __contains__(self, name: str) -> bool:
-        return canonical(name) in self.leibniz
+        return name in self.operators or canonical(name) in self.leibniz
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Derivatives) and self.indices == other.indices
+        return isinstance(other, Derivatives) and (self.indices, self.operators) == (other.indices, other.operators)
 
     def __hash__(self) -> int:
-        return hash(self.indices)
+        return hash((self.indices, *self.operators.values()))
 
     def __repr__(self) -> str:
-        return f"Derivatives({', '.join(m for m in self.indices if m)})"
+        sums = {name: " + ".join(f"{c:g} {m}" for m, c in operator) for name, operator in self.operators.items()}
+        return f"Derivatives({', '.join(sums.get(m, m) for m in self.indices if m)})"
 
 
-def times(a: Tensor | None, b: Tensor | None, scale: int = 1) -> Tensor | None:
+Rule = tuple[tuple[str, str, float], ...]
+
+
+def _chain_rule(m: str) -> Rule:
+    e = m[0]
+    return tuple((p, canonical(rest + e), c) for p, rest, c in _splits(m[1:]))
+
+
+def _inner(operator: Operator, rule: Callable[[str], Iterable[tuple[str, str, float]]]) -> Rule:
+    """What is left of the members' rules when the terms with D^m itself have gone into the operator's own stream."""
+    terms = ((m, c, p, q, k) for m, c in operator for p, q, k in rule(m))
+    return tuple((p, q, c * k) for m, c, p, q, k in terms if m not in (p, q))
+
+
+def times(a: Tensor | None, b: Tensor | None, scale: float = 1) -> Tensor | None:
     """scale * a * b, where None stands for zero."""
     if a is None or b is None:
         return None
@@ -107,11 +143,13 @@ class Jet:
     @classmethod
     def of_coordinates(cls, x: Tensor, names: Sequence[str], derivatives: Derivatives) -> Jet:
         """The jet of the coordinates themselves: d x_i / d x_j = 1 where i = j, all else zero. x: (N, D)."""
+        slopes: dict[str, Operator] = {name: ((name, 1.0),) for name in names if name in derivatives.leibniz}
         streams: dict[str, Tensor | None] = {"": x}
-        units = torch.eye(len(names), dtype=x.dtype, device=x.device)  # (D, D)
-        for i, name in enumerate(names):
-            if name in derivatives:
-                streams[name] = units[i : i + 1]  # (1, D): the same at every point
+        for key, operator in (slopes | derivatives.operators).items():
+            weights = dict(operator)
+            row = [weights.get(name, 0.0) for name in names]
+            if any(row):
+                streams[key] = torch.tensor([row], dtype=x.dtype, device=x.device)  # (1, D): the same at every point
         return cls(derivatives, streams)
 
     @classmethod
@@ -126,6 +164,13 @@ class Jet:
     def __getitem__(self, m: str) -> Tensor | None:
         return self.streams.get(m)
 
+    def split(self, lengths: Sequence[int]) -> list[Jet]:
+        """Jets of the first lengths[0] points, of the next lengths[1], ...: the jet itself where there is only one."""
+        if len(lengths) == 1:
+            return [self]
+        rows = {m: s.expand(len(self.value), -1).split(list(lengths)) for m, s in self.streams.items()}
+        return [Jet(self.derivatives, {m: parts[i] for m, parts in rows.items()}) for i in range(len(lengths))]
+
     def linear(self, weight: Tensor, bias: Tensor | None = None) -> Jet:
         """x W^T + b on the value, W^T alone on every derivative. weight: (H_out, H_in)."""
         streams = {m: F.linear(s, weight, bias if m == "" else None) for m, s in self.streams.items()}
@@ -135,7 +180,7 @@ class Jet:
         """The jet of g(z), z this jet, from the values g[k] = g^(k)(z) for k = 0 .. order (None: zero)."""
         d: dict[tuple[str, int], Tensor | None] = {("", k): g[k] for k in range(self.derivatives.order + 1)}
         for m in self.derivatives.indices[1:]:
-            for k in range(self.derivatives.order + 1 - len(m)):
+            for k in range(self.derivatives.order + 1 - self.derivatives.rank(m)):
                 d[m, k] = total(times(d[p, k + 1], self[q], c) for p, q, c in self.derivatives.chain[m])
         return Jet(self.derivatives, {m: d[m, 0] for m in self.derivatives.indices})
 

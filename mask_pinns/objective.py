@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from mask_pinns.differentiation import ENGINES
+from mask_pinns.jet import Derivatives, Jet
+from mask_pinns.problems.collapse import Needs, needs
 from mask_pinns.problems.conditions import Condition, check_shape
 from mask_pinns.problems.domain import Points
 from mask_pinns.problems.fields import Field
@@ -66,31 +68,42 @@ class Objective:
                 raise unknown(name, names, f"loss term of {problem.title}")
             if not weight >= 0:
                 raise ValueError(f"the weight of {name!r} is {weight}; it must be 0 or more")
-        self.needs = {term.name: term.derivatives(problem) for term in problem.terms}
+        # Nested autograd keeps every derivative to itself: it is the reference for the collapsed streams.
+        self.needs = {t.name: needs(t, problem) if derivatives == "jet" else Needs(t.derivatives(problem))
+                      for t in problem.terms}  # fmt: skip
         self.faces = {term.name: sum(map(len, term.faces(problem.domain))) for term in problem.terms}
+        self.passes: dict[Derivatives, list[Condition]] = {}
+        for term in problem.terms:
+            self.passes.setdefault(self.needs[term.name].derivatives, []).append(term)
 
     def residuals(self, network: nn.Module, points: PointSets) -> dict[str, Residual]:
-        """All residuals by name, in the order of the problem's terms."""
+        """All residuals by name, in the order of the problem's terms. Terms of equal need share one pass."""
+        names = self.problem.domain.names
+        jets: dict[str, Jet] = {}
+        for derivatives, terms in self.passes.items():
+            x = [points[term.name] for term in terms]
+            jet = self.engine(network, x[0] if len(x) == 1 else torch.cat(x), names, derivatives)
+            jets |= dict(zip([term.name for term in terms], jet.split([len(part) for part in x]), strict=True))
         found: dict[str, Residual] = {}
         for term in self.problem.terms:
-            found |= self._term(term, network, points[term.name])
+            found |= self._term(term, jets[term.name], points[term.name])
         return found
 
-    def _term(self, term: Condition, network: nn.Module, x: Tensor) -> dict[str, Residual]:
-        problem = self.problem
+    def _term(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Residual]:
+        problem, names = self.problem, self.problem.domain.names
         owner = problem.title if term.name == "pde" else f"condition {term.name!r} of {problem.title}"
-        jet = self.engine(network, x, problem.domain.names, self.needs[term.name])
         if jet.value.shape != (len(x), len(problem.fields)):
             raise ValueError(
                 f"the network gives shape {tuple(jet.value.shape)} at {len(x)} points; {problem.title} "
                 f"has {len(problem.fields)} field(s): expected ({len(x)}, {len(problem.fields)})"
             )
-        fields = {f: Field(jet, i, f, problem.domain.names, owner) for i, f in enumerate(problem.fields)}
-        parts = term.residuals(problem, Points(x, problem.domain.names), fields)
+        parts = self.needs[term.name].parts
+        fields = {f: Field(jet, i, f, names, owner, parts) for i, f in enumerate(problem.fields)}
+        residuals = term.residuals(problem, Points(x, names), fields)
         count, length = len(x) // self.faces[term.name], len(x)
         found = {}
-        for part, vector in parts.items():
-            name = f"{term.name}.{part}" if len(parts) > 1 else term.name
+        for part, vector in residuals.items():
+            name = f"{term.name}.{part}" if len(residuals) > 1 else term.name
             expected = count if term.paired else length
             vector = check_shape(vector, expected, f"the residual {name!r} of {problem.title}")
             weight = self.weights.get(name, self.weights.get(term.name, term.weight))

@@ -14,16 +14,29 @@ from torch import Tensor
 
 from mask_pinns.jet import Jet, canonical
 
+Parts = tuple[tuple[str, float], ...]
+
 
 class Field:
     """One field of a jet (N, F): its values by itself, its derivatives by attribute, each of shape (N,).
 
+    `parts` gives derivatives as weighted sums of streams, for those that travel collapsed (see collapse.py).
+
     Raises ValueError for a derivative that was not declared, naming the line to change.
     """
 
-    def __init__(self, jet: Jet, column: int, name: str, coordinates: tuple[str, ...], owner: str) -> None:
+    def __init__(
+        self,
+        jet: Jet,
+        column: int,
+        name: str,
+        coordinates: tuple[str, ...],
+        owner: str,
+        parts: Mapping[str, Parts] | None = None,
+    ) -> None:
         self._jet, self._column, self._name = jet, column, name
         self._coordinates, self._owner = coordinates, owner
+        self._parts = parts or {}
 
     @property
     def value(self) -> Tensor:
@@ -32,12 +45,17 @@ class Field:
 
     def derivative(self, name: str) -> Tensor:
         """The derivative called `name` ("" the value), (N,)."""
-        if name not in self._jet.derivatives:
+        m = canonical(name)
+        if m in self._parts:
+            return sum((weight * self._stream(s) for s, weight in self._parts[m]), self._stream(None))
+        if m not in self._jet.derivatives:
             raise ValueError(
-                f"{self._owner} uses {self._name}.{name}, which is not declared: "
-                f'add "{canonical(name)}" to its `derivatives = (...)`'
+                f'{self._owner} uses {self._name}.{name}, which is not declared: add "{m}" to its `derivatives = (...)`'
             )
-        stream = self._jet[canonical(name)]
+        return self._stream(m)
+
+    def _stream(self, key: str | None) -> Tensor:
+        stream = None if key is None else self._jet[key]
         if stream is None:
             return self.value.new_zeros(len(self.value))
         return stream[:, self._column].expand(len(self.value))

@@ -1,0 +1,141 @@
+"""Finding derivatives that can travel as one: `u.tt - c^2 u.xx` needs one stream, not two.
+
+Of the derivatives that a term needs, the maximal ones (not needed for any other) are wanted for themselves alone.
+Where the residuals are linear in them, with numbers as coefficients, only their combinations matter: with C the
+matrix of coefficients (a row for each residual and field), any basis B of its rows will do. The rows of B travel as
+operators S = B D; residuals are then given D := B^+ S, for which C D comes out right.
+
+Linearity is not guessed from values: the residual is run once on symbols that know addition and multiplication by
+numbers, and refuse everything else, and on tensors without values (the meta device), by which no branch can be
+taken. A residual that is refused keeps its streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from mask_pinns.jet import Derivatives, Jet, canonical
+from mask_pinns.problems.domain import Points
+from mask_pinns.problems.fields import Field, Parts
+
+if TYPE_CHECKING:
+    from mask_pinns.problems.conditions import Condition
+    from mask_pinns.problems.problem import Problem
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The streams of one term, and what each collapsed derivative is given as: m -> ((operator, weight), ...)."""
+
+    derivatives: Derivatives
+    parts: Mapping[str, Parts] = field(default_factory=dict)
+
+
+class Symbol:
+    """A combination of maximal derivatives, {(field, m): coefficient}, plus anything that does not contain them."""
+
+    def __init__(self, terms: Mapping[tuple[str, str], float]) -> None:
+        self.terms = dict(terms)
+
+    def __add__(self, other: Any) -> Symbol:
+        if not isinstance(other, Symbol):
+            return self
+        keys = self.terms.keys() | other.terms.keys()
+        return Symbol({k: self.terms.get(k, 0.0) + other.terms.get(k, 0.0) for k in keys})
+
+    def __mul__(self, factor: Any) -> Symbol:
+        if isinstance(factor, bool) or not isinstance(factor, int | float):
+            raise TypeError("not linear with a number as coefficient")
+        return Symbol({k: c * factor for k, c in self.terms.items()})
+
+    def __neg__(self) -> Symbol:
+        return self * -1.0
+
+    def __sub__(self, other: Any) -> Symbol:
+        return self + (-other if isinstance(other, Symbol) else other)
+
+    def __rsub__(self, other: Any) -> Symbol:
+        return -self
+
+    def __truediv__(self, divisor: Any) -> Symbol:
+        return self * (1.0 / divisor)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a symbol has no truth value")
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("a symbol has no value to compare")
+
+    __hash__ = None  # type: ignore[assignment]  # not comparable, so not hashable
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+class SymbolicField(Field):
+    """A field whose maximal derivatives are symbols; everything else is a tensor."""
+
+    def derivative(self, name: str) -> Any:
+        m = canonical(name)
+        return Symbol({(self._name, m): 1.0}) if m in maximal(self._jet.derivatives) else super().derivative(name)
+
+
+def maximal(derivatives: Derivatives) -> list[str]:
+    """The multi-indices that no other one contains."""
+
+    def contains(big: str, small: str) -> bool:
+        return big != small and all(big.count(c) >= small.count(c) for c in small)
+
+    return [m for m in derivatives.indices if m and not any(contains(other, m) for other in derivatives.indices)]
+
+
+def needs(term: Condition, problem: Problem) -> Needs:
+    """The streams that a term's residuals need, the maximal derivatives collapsed where that saves any."""
+    plain = term.derivatives(problem)
+    members = maximal(plain)
+    rows = _coefficients(term, problem, plain, members)
+    if rows is None or not members:
+        return Needs(plain)
+    basis = _basis(rows)
+    if len(basis) >= len(members):
+        return Needs(plain)
+    operators = {
+        f"+{i}": tuple((m, float(c)) for m, c in zip(members, row, strict=True) if c) for i, row in enumerate(basis)
+    }
+    back = np.linalg.pinv(basis) if len(basis) else np.zeros((len(members), 0))
+    parts = {m: tuple(zip(operators, map(float, back[i]), strict=True)) for i, m in enumerate(members)}
+    lower = [m for m in plain.indices if m not in members]
+    return Needs(Derivatives(lower, operators), parts)
+
+
+def _coefficients(term: Condition, problem: Problem, plain: Derivatives, members: list[str]) -> list[np.ndarray] | None:
+    """A row of coefficients for each residual and field; None where a residual is not linear in the members."""
+    names, n = problem.domain.names, 4 * max(1, sum(map(len, term.faces(problem.domain))))
+    values = {m: torch.empty(n, len(problem.fields), device="meta") for m in plain.indices}
+    points = Points(torch.empty(n, len(names), device="meta"), names)
+    jet = Jet(plain, values)
+    fields: dict[str, Field] = {f: SymbolicField(jet, i, f, names, "") for i, f in enumerate(problem.fields)}
+    try:
+        residuals: list[Any] = list(term.residuals(problem, points, fields).values())
+    except Exception:  # refused by a symbol, or a mistake that shows again, and better, with the real fields
+        return None
+    return [
+        np.array([r.terms.get((f, m), 0.0) for m in members])
+        for r in residuals if isinstance(r, Symbol) for f in problem.fields
+    ]  # fmt: skip
+
+
+def _basis(rows: list[np.ndarray]) -> np.ndarray:
+    """Rows, each scaled to a largest entry of one, that span all of them; as few as possible."""
+    basis: list[np.ndarray] = []
+    for row in rows:
+        if not np.any(row):
+            continue
+        scaled = row / row[np.argmax(np.abs(row))]
+        if np.linalg.matrix_rank(np.array([*basis, scaled])) > len(basis):
+            basis.append(scaled)
+    return np.array(basis)
