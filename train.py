@@ -62,6 +62,7 @@ def build(config: SimpleNamespace) -> Run:
         decay_every=config.decay_every,
         weights=config.weights,
         derivatives=config.derivatives,
+        compile=config.compile,
     )
     data = PointsDataModule(module.problem, config.points, config.sampler, config.resample, config.seed)
     few = PointsDataModule(module.problem, dict.fromkeys(data.counts, 2), seed=config.seed)

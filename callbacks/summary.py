@@ -95,6 +95,7 @@ class RunSummary(L.Callback):
             "steps": trainer.global_step,
             "evaluations": module.evaluations,
             "wall_s": round(time.perf_counter() - self._begun, 3),
+            "compile_s": round(module.compile_seconds, 3),
             "s_per_step": self.throughput.seconds_per_step,
             "device": device_name(module.device),
             "devices": trainer.world_size,

@@ -15,7 +15,7 @@ class Throughput(L.Callback):
     """Logs throughput/steps_per_s, throughput/points_per_s and, on CUDA, throughput/memory_gb, where the trainer logs.
 
     A point is counted each time the loss is evaluated on it, so that a line search counts as the work it is.
-    `seconds` is the training time so far, `seconds_per_step` its mean over all steps of this session.
+    `seconds` is the training time so far (compiling not counted), `seconds_per_step` its mean over this session.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Throughput(L.Callback):
         logs = trainer.global_step % trainer.log_every_n_steps == 0
         if logs and pl_module.device.type == "cuda":
             torch.cuda.synchronize(pl_module.device)
-        self.seconds += time.perf_counter() - self._since
+        self.seconds += time.perf_counter() - self._since - (pl_module.compile_seconds if self.steps == 0 else 0.0)
         self.steps += 1
         if logs:
             self._log(pl_module, sum(map(len, batch.values())))

@@ -133,7 +133,7 @@ class PointsDataModule(L.LightningDataModule):
     def val_dataloader(self) -> Batches:
         """The evaluation grid in chunks of (points, values), if a solution is known; then the validation points."""
         grid = self.problem.evaluation()
-        rank, ranks = self._ranks()
+        rank, ranks = self.ranks()
         chunks: list[Any] = []
         if grid.values is not None:
             x, u = grid.points[rank::ranks], grid.values[rank::ranks]
@@ -159,9 +159,9 @@ class PointsDataModule(L.LightningDataModule):
 
     def _current(self, step: int, device: torch.device, dtype: torch.dtype) -> PointSets:
         if step == VALIDATION:
-            return self.draw(step, *self._ranks(), device, dtype)
+            return self.draw(step, *self.ranks(), device, dtype)
         if self._kept[0] != (step, device, dtype):
-            self._kept = (step, device, dtype), self.draw(step, *self._ranks(), device, dtype)
+            self._kept = (step, device, dtype), self.draw(step, *self.ranks(), device, dtype)
         return self._kept[1]
 
     def _drawn_at(self) -> int:
@@ -175,5 +175,5 @@ class PointsDataModule(L.LightningDataModule):
         assert self.trainer is not None, "the datamodule is used through a Trainer; call draw() for points without one"
         return self.trainer.lightning_module
 
-    def _ranks(self) -> tuple[int, int]:
+    def ranks(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

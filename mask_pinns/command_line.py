@@ -254,6 +254,7 @@ def _add_training(parser: ArgumentParser) -> None:
     add("--decay_every", type=PositiveInt | None, default=None, help="... every so many steps")
     add("--weights", type=dict[str, float], default={}, help="of loss terms: --weights.initial 100")
     add("--derivatives", type=str, default="jet", help=f"engine: {', '.join(ENGINES)} (for networks not made of jets)")
+    add("--compile", type=str, default="auto", help="auto (where the run is long enough to win the time back), on, off")
     add("--seed", type=NonNegativeInt, default=0, help="of the initial weights and of the points")
 
 

@@ -65,7 +65,9 @@ class Derivatives:
     """
 
     def __init__(self, declared: Iterable[str] = (), operators: Mapping[str, Operator] | None = None) -> None:
-        self.operators = dict(operators or {})
+        self.operators = {
+            name: tuple((canonical(m), c) for m, c in operator) for name, operator in (operators or {}).items()
+        }
         wanted = {canonical(m) for m in declared} | {""}
         members = {m for operator in self.operators.values() for m, _ in operator}
         for m in wanted | members:

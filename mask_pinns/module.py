@@ -5,6 +5,7 @@ It holds no maths. Manual optimization: one `optimizer.step(closure)` per traini
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mask_pinns.compilation import MODES, Loss, compiled_loss, pays
 from mask_pinns.metrics import MaxError, RelativeL2
 from mask_pinns.networks import make_network
 from mask_pinns.objective import Objective, PointSets
 from mask_pinns.optim.phases import Schedule, Spec, forget, parse_phases
 from mask_pinns.problems import Problem
 from mask_pinns.problems.loading import describe, make_problem
+from mask_pinns.registry import lookup
 
 
 class NonFiniteLoss(RuntimeError):
@@ -35,6 +38,7 @@ class MaskPINN(L.LightningModule):
         lr, decay, decay_every: of every first-order phase that does not say its own.
         weights: factors of the loss by term or residual, e.g. {"initial": 100.0}.
         derivatives: "jet" (Taylor mode), or "autograd" for networks that are not made of layers on jets.
+        compile: compile the loss: "on", "off", or "auto", where the run is long enough to win the compile time back.
 
     Logged: loss and loss/<residual> (unweighted mean squares), lr; val/loss on points of its own, and val/rel_l2
     and val/max_error on the problem's evaluation grid where its solution is known.
@@ -53,12 +57,16 @@ class MaskPINN(L.LightningModule):
         decay_every: int | None = None,
         weights: Mapping[str, float] | None = None,
         derivatives: str = "jet",
+        compile: str = "auto",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.problem = make_problem(problem)
         self.network = make_network(network, len(self.problem.domain), len(self.problem.fields))
         self.objective = Objective(self.problem, weights, derivatives)
+        self.compile_mode = lookup(MODES, compile, "compile mode") and compile
+        self.loss: Loss | None = None  # chosen at the first step: compiled or eager
+        self.compile_seconds = 0.0
         self.schedule = Schedule(parse_phases(optimizer, lr=lr, decay=decay, decay_every=decay_every))
         self.rel_l2, self.max_error = RelativeL2(), MaxError()
         self.last_loss = torch.tensor(float("nan"))  # at the start of the latest step
@@ -87,15 +95,34 @@ class MaskPINN(L.LightningModule):
         built = [phase.build(self.network.parameters()) for phase in self.schedule.phases]
         return [optimizer for optimizer, _ in built], [scheduler for _, scheduler in built]
 
+    def planned_evaluations(self, steps: int) -> int:
+        """How often the loss will be evaluated in so many steps, line searches included, roughly."""
+        planned, left = 0, steps
+        for phase in self.schedule.phases:
+            length = left if phase.steps is None else min(left, phase.steps)
+            planned, left = planned + length * phase.evaluations, left - length
+        return planned
+
+    def _prepare_loss(self, points: PointSets) -> Loss:
+        """Decides once, on the first points, whether to compile, and does it."""
+        self.loss = self.objective.loss
+        evaluations = self.planned_evaluations(self.trainer.max_steps)
+        if pays(self.compile_mode, self.objective, self.network, points, evaluations):
+            begun = time.perf_counter()
+            self.loss = compiled_loss(self.objective, self.network, points, self.compile_mode == "on")
+            self.compile_seconds = time.perf_counter() - begun
+        return self.loss
+
     def training_step(self, points: PointSets, batch_idx: int) -> None:
         optimizer, remembers = self._current(self.optimizers()), self.schedule.phase.method.remembers_points
+        loss_function = self.loss or self._prepare_loss(points)
         if remembers and self.resample and self.global_step % self.resample == 0:
             forget(optimizer)
         evaluations: list[tuple[Tensor, dict[str, Tensor]]] = []
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            loss, terms = self.objective.loss(self.network, points)
+            loss, terms = loss_function(self.network, points)
             self.evaluations += 1
             evaluations.append(self._over_ranks(loss, terms))
             if len(evaluations) == 1:

@@ -60,6 +60,7 @@ class Objective:
 
     def __init__(self, problem: Problem, weights: Mapping[str, float] | None = None, derivatives: str = "jet") -> None:
         self.problem = problem
+        self.engine_name = derivatives
         self.engine = lookup(ENGINES, derivatives, "derivatives engine")
         self.weights = dict(weights or {})
         names = [term.name for term in problem.terms]

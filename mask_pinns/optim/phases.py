@@ -67,6 +67,12 @@ class Phase:
     def method(self) -> Method:
         return lookup(OPTIMIZERS, self.optimizer, "optimizer")
 
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the loss in one step, about: one, or as many as the optimizer's inner iterations."""
+        default = inspect.signature(self.method.build).parameters.get("max_iter")
+        return int(self.options.get("max_iter", default.default if default else 1))
+
     def build(self, parameters: Iterable[nn.Parameter]) -> tuple[Optimizer, StepLR]:
         """The optimizer and its learning-rate staircase."""
         optimizer = self.method.build(parameters, lr=self.method.lr if self.lr is None else self.lr, **self.options)
