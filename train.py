@@ -24,10 +24,15 @@ from rich.console import Console
 import callbacks
 from datamodules import PointsDataModule
 from mask_pinns import MaskPINN, NonFiniteLoss
-from mask_pinns.checkpoint import check_checkpoint
-from mask_pinns.command_line import UsageError, find_checkpoint, read, save
+from mask_pinns.checkpoint import check_checkpoint, check_resume
+from mask_pinns.command_line import read
+from mask_pinns.configuration import UsageError, find_checkpoint, save
+from mask_pinns.registry import lookup
 
-PRECISIONS = {"32": "32-true", "64": "64-true", "16": "16-mixed"}
+PRECISIONS: dict[str, Any] = {
+    "32": "32-true", "64": "64-true", "16": "16-mixed", "bf16": "bf16-mixed",
+    "32-true": "32-true", "64-true": "64-true", "16-mixed": "16-mixed", "bf16-mixed": "bf16-mixed",
+}  # fmt: skip
 
 
 @dataclass
@@ -78,8 +83,11 @@ def make_trainer(run: Run, **options: Any) -> L.Trainer:
     config = run.config
     machine: dict[str, Any] = {key: getattr(config, key) for key in ("accelerator", "devices", "strategy", "num_nodes")}
     quiet: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False}
-    precision = PRECISIONS.get(str(config.precision), config.precision)
-    return L.Trainer(precision=precision, inference_mode=False, **machine, **quiet, **config.trainer, **options)
+    precision = lookup(PRECISIONS, str(config.precision), "precision")
+    try:
+        return L.Trainer(precision=precision, inference_mode=False, **machine, **quiet, **config.trainer, **options)
+    except (TypeError, RuntimeError) as error:  # what Lightning raises for some devices and strategies
+        raise UsageError(f"no such machine ({machine}): {error}") from None
 
 
 def new_folder(config: SimpleNamespace) -> Path:
@@ -102,8 +110,10 @@ def new_folder(config: SimpleNamespace) -> Path:
 def fit(run: Run) -> int:
     """Trains, from the start or on from a checkpoint; leaves the run folder and prints a short table."""
     config = run.config
+    if config.ckpt_path:
+        raise UsageError("--ckpt_path is for validate, test and predict; to go on training: --resume")
     checkpoint = find_checkpoint(config.resume, Path(config.folder)) if config.resume else None
-    done = check_checkpoint(checkpoint, run.module)["global_step"] if checkpoint else 0
+    done = check_resume(checkpoint, run.module) if checkpoint else 0
     if done >= run.steps:
         raise UsageError(f"{checkpoint} has had {done} steps already; go on with a larger --steps")
     folder = checkpoint.parent.parent if checkpoint else new_folder(config)
@@ -139,6 +149,8 @@ def fit(run: Run) -> int:
     run.console.print(f"{run.module.problem.title}: {run.steps:,} steps, run folder {folder}", highlight=False)
     try:
         trainer.fit(run.module, run.data, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:  # Lightning's answer to a second Ctrl-C
+        return 130
     finally:
         if trainer.is_global_zero and summary.result:
             summary.show()
@@ -171,17 +183,18 @@ def read_points(file: str, module: MaskPINN) -> np.ndarray:
     if not path.is_file() or path.suffix not in (".npy", ".csv"):
         raise UsageError(f"points file {path}: expected an existing .npy or .csv file")
     try:
-        points = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
-    except ValueError as error:
-        raise UsageError(f"points file {path}: {error}") from None
+        loaded = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
+        points = np.asarray(loaded, dtype=np.float64)
+    except Exception as error:  # empty, cut off, of another kind: numpy fails in many ways
+        raise UsageError(f"points file {path} cannot be read: {error}") from None
     if points.ndim != 2 or points.shape[1] != len(names):
         raise UsageError(f"points file {path} has shape {points.shape}; expected (N, {len(names)}): {', '.join(names)}")
-    return points.astype(np.float64)
+    return points
 
 
 def load_chosen(run: Run) -> Path:
     """Loads the checkpoint that --ckpt_path means into the module, in the dtype in which it was trained."""
-    if not run.config.ckpt_path:
+    if run.config.resume or not run.config.ckpt_path:
         raise UsageError("say which run: --ckpt_path last, a run folder, or a checkpoint file")
     checkpoint = find_checkpoint(run.config.ckpt_path, Path(run.config.folder), "best.ckpt")
     content = check_checkpoint(checkpoint, run.module)
@@ -210,6 +223,8 @@ def main(argv: list[str] | None = None) -> int:
     except NonFiniteLoss as error:
         print(f"stopped: {error}; the last good checkpoint is kept", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     except (ValueError, OSError, MisconfigurationException) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

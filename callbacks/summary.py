@@ -69,16 +69,19 @@ class RunSummary(L.Callback):
         self.seed = seed
         self.console = console or Console()
         self.result: dict[str, Any] = {}
-        self._begun = time.perf_counter()
+        self._begun, self._started = 0.0, False
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._begun = time.perf_counter()
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._begun, self._started = time.perf_counter(), True
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, MaskPINN)
-        self._write(trainer, pl_module, pl_module.stop_reason)
+        early = trainer.global_step < trainer.max_steps and pl_module.stop_reason == "steps"
+        self._write(trainer, pl_module, "stopped by the trainer" if early else pl_module.stop_reason)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if not self._started:
+            return  # nothing of this run has happened; the folder may hold the summary of the one before
         assert isinstance(pl_module, MaskPINN)
         reason = "non-finite loss" if isinstance(exception, NonFiniteLoss) else type(exception).__name__
         self._write(trainer, pl_module, reason)

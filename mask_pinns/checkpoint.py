@@ -31,3 +31,13 @@ def check_checkpoint(path: Path, module: MaskPINN) -> dict[str, Any]:
             f"{own.get(name, 'none')} here"
         )
     return content
+
+
+def check_resume(path: Path, module: MaskPINN) -> int:
+    """The number of steps that a checkpoint has had, if the module can go on from it.
+
+    Raises ValueError as check_checkpoint does, and for one trained by other phases.
+    """
+    content = check_checkpoint(path, module)
+    module.schedule.load_state_dict(content["schedule"])  # a fit begins with the schedule reset, and loads it again
+    return int(content["global_step"])

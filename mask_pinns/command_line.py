@@ -11,18 +11,17 @@ import argparse
 import difflib
 import inspect
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
-import yaml
 from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 from lightning import Trainer
 
 from mask_pinns.activations import ACTIVATIONS
+from mask_pinns.configuration import UsageError, flatten, gather, plain
 from mask_pinns.differentiation import ENGINES
 from mask_pinns.networks import NETWORKS, network_options
 from mask_pinns.optim import OPTIMIZERS
@@ -30,8 +29,6 @@ from mask_pinns.problems import PROBLEMS
 from mask_pinns.problems.loading import problem_class
 
 COMMANDS = ("fit", "validate", "test", "predict")
-REWRITTEN = {"--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde"}
-ONLY_ONCE = ("config", "resume", "ckpt_path", "name", "predict_points")  # not part of what repeats a run
 TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "profiler", "detect_anomaly", "plugins", "limit_val_batches"}
 DESCRIPTION = f"""Trains a Mask-PINN on a PDE. With no flags: the wave equation, by its recipe.
 
@@ -49,16 +46,6 @@ optimizers:  {", ".join(OPTIMIZERS)}, alone or in phases: "adam 2000, lbfgs"
 """
 
 
-class UsageError(ValueError):
-    """What was typed cannot be run; the message says why, in one line."""
-
-
-def configs_folder() -> Path:
-    """The folder of recipes: inside the installed package, or at the top of the checkout."""
-    here = Path(__file__).parent
-    return next((p for p in (here / "configs", here.parent / "configs") if p.is_dir()), here / "configs")
-
-
 def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     """The command ("fit" unless said) and the configuration, in plain numbers, strings, lists and dicts.
 
@@ -68,127 +55,19 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     command = words.pop(0) if words and words[0] in COMMANDS else "fit"
     base, words = gather(words)
     parser = build_parser(base["problem"]["name"], base["network"]["name"])
+    needed = {key for key, value in parser.get_defaults().items() if value is not None}
     try:
+        parser.parse_object(base, defaults=True)  # checks the types; set_defaults alone does not
         parser.set_defaults(flatten(base))
-        return command, SimpleNamespace(**plain(parser.parse_args(words).as_dict()))
+        config = parser.parse_args(words)
     except argparse.ArgumentError as error:
         raise UsageError(explain(str(error), parser)) from None
     except KeyError as error:
         raise UsageError(explain(str(error.args[0]), parser)) from None
-
-
-# ---- step one: files and names ----------------------------------------------------------------------------------
-
-
-def gather(words: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """The configuration that the flags start from, and the words left to parse."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for flag in ("--problem.name", "--network.name", "--resume", "--ckpt_path", "--folder"):
-        first.add_argument(flag)
-    first.add_argument("--config", action="append", default=[])
-    words = [_rewrite(word) for word in words]
-    try:
-        named, _ = first.parse_known_args(words)
-    except argparse.ArgumentError as error:
-        raise UsageError(str(error)) from None
-    config: dict[str, Any] = {"problem": {"name": "wave"}, "network": {"name": "masked"}}
-    problem, network = getattr(named, "problem.name"), getattr(named, "network.name")
-    for file in _files(named, problem):
-        config = merge(config, load_yaml(file))
-    if problem is not None and problem != config["problem"]["name"]:
-        config["problem"] = {"name": problem}  # the file's coefficients belong to another problem
-    if network is not None and network != config["network"]["name"]:
-        known = network_options(network)
-        config["network"] = {k: v for k, v in config["network"].items() if k in known} | {"name": network}
-    return config, _without(words, "--config")
-
-
-def _rewrite(word: str) -> str:
-    flag, equals, value = word.partition("=")
-    return REWRITTEN.get(flag, flag) + equals + value
-
-
-def _files(named: argparse.Namespace, problem: str | None) -> list[Path]:
-    checkpoint = named.resume or named.ckpt_path
-    files = [Path(file) for file in named.config]
-    if checkpoint:
-        own = find_checkpoint(checkpoint, Path(named.folder or "runs")).parent.parent / "config.yaml"
-        return [own, *files] if own.is_file() else files
-    if files:
-        return files
-    recipe = configs_folder() / f"{problem or 'wave'}.yaml"
-    return [recipe] if recipe.is_file() else []
-
-
-def find_checkpoint(given: str, runs: Path, name: str = "last.ckpt") -> Path:
-    """The checkpoint meant by a file, a run folder, or "last" (the run in `runs` that was saved most recently)."""
-    if given == "last":
-        found = sorted(runs.glob("*/checkpoints/last.ckpt"), key=lambda p: p.stat().st_mtime)
-        if not found:
-            raise UsageError(f"there is no run with a checkpoint in {runs}")
-        return found[-1]
-    path = Path(given)
-    if path.is_dir():
-        path = path / "checkpoints" / name if (path / "checkpoints").is_dir() else path / name
-    if not path.is_file():
-        raise UsageError(f"checkpoint {path} does not exist")
-    return path
-
-
-def load_yaml(path: Path) -> dict[str, Any]:
-    """A configuration file, names written short ("problem: wave") spelled out."""
-    if not path.is_file():
-        raise UsageError(f"configuration file {path} does not exist")
-    try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"configuration file {path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"configuration file {path} holds a {type(content).__name__}; expected keys and values")
-    for key in ("problem", "network"):
-        if isinstance(content.get(key), str):
-            content[key] = {"name": content[key]}
-        if not isinstance(content.get(key, {}), dict):
-            raise UsageError(f"{key} in {path} is {content[key]!r}; expected a name, or a name with options")
-    if isinstance(content.get("points"), int):
-        content["points"] = {"pde": content["points"]}
-    return content
-
-
-def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """new over old, mappings key by key; a problem or network of another name replaces the old one whole."""
-    merged = dict(old)
-    for key, value in new.items():
-        before: Any = merged.get(key)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        same = both and value.get("name", before.get("name")) == before.get("name")
-        merged[key] = merge(before, value) if same else value
-    return merged
-
-
-def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested keys dotted, for the groups that have flags of their own."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if key in ("problem", "network", "trainer") and isinstance(value, Mapping):
-            flat |= {f"{key}.{k}": v for k, v in value.items()}
-        else:
-            flat[key] = value
-    return flat
-
-
-def _without(words: list[str], flag: str) -> list[str]:
-    """The words without a flag and its value."""
-    kept, skip = [], False
-    for word in words:
-        if skip or word == flag:
-            skip = not skip
-        elif not word.startswith(flag + "="):
-            kept.append(word)
-    return kept
-
-
-# ---- step two: the flags ----------------------------------------------------------------------------------------
+    for key in needed:
+        if config[key] is None:
+            raise UsageError(f"{key} is empty (null); give it a value or leave it out")
+    return command, SimpleNamespace(**plain(config.as_dict()))
 
 
 def build_parser(problem: str, network: str) -> ArgumentParser:
@@ -293,16 +172,6 @@ def _add_machine(parser: ArgumentParser) -> None:
     parser.add_class_arguments(Trainer, "trainer", skip=skip, instantiate=False)
 
 
-def plain(x: Any) -> Any:
-    """x with plain numbers in it, as YAML and checkpoints hold them (a parser leaves a PositiveInt)."""
-    if isinstance(x, Mapping):
-        return {key: plain(value) for key, value in x.items()}
-    if isinstance(x, list | tuple):
-        return [plain(value) for value in x]
-    kind = next((k for k in (bool, int, float, str) if isinstance(x, k)), None)
-    return x if kind is None else kind(x)
-
-
 def explain(message: str, parser: ArgumentParser) -> str:
     """A parser's message in one line; for a flag that does not exist, the nearest one and its neighbours."""
     flags = [s for s in parser._option_string_actions if s.startswith("--")]
@@ -322,9 +191,3 @@ def _unknown_flag(flag: str, flags: list[str]) -> str:
     close = difflib.get_close_matches(flag, family or flags, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"unknown setting {flag}{hint}" + (f" There are: {', '.join(family)}" if family else "")
-
-
-def save(config: SimpleNamespace, path: Path) -> None:
-    """Writes the resolved configuration; `--config` on it repeats the run."""
-    content = {k: v for k, v in vars(config).items() if k not in ONLY_ONCE}
-    path.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -49,8 +49,8 @@ class MaskPINN(L.LightningModule):
 
     def __init__(
         self,
-        problem: Problem | str | Mapping[str, Any] = "wave",
-        network: nn.Module | str | Mapping[str, Any] = "masked",
+        problem: Problem | str | Mapping[str, Any] | None = "wave",
+        network: nn.Module | str | Mapping[str, Any] | None = "masked",
         optimizer: Spec = "adam",
         lr: float | None = None,
         decay: float | None = None,
@@ -61,6 +61,11 @@ class MaskPINN(L.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
+        if problem is None or network is None:
+            what = "problem" if problem is None else "network"
+            raise ValueError(
+                f"the checkpoint does not know its {what} by a name: load_from_checkpoint(path, {what}=...)"
+            )
         self.problem = make_problem(problem)
         self.network = make_network(network, len(self.problem.domain), len(self.problem.fields))
         self.objective = Objective(self.problem, weights, derivatives)
@@ -77,7 +82,7 @@ class MaskPINN(L.LightningModule):
     def _save_specs(self, **specs: Any) -> None:
         """Hyperparameters in primitives only, so that checkpoints load with weights_only."""
         self.save_hyperparameters(ignore=["problem", "network"])
-        self.hparams.update({k: v for k, v in specs.items() if v is not None})
+        self.hparams.update(specs)  # None: not to be found by a name; load_from_checkpoint must be given it
 
     def forward(self, x: Tensor) -> Tensor:
         """The fields (N, F) at points (N, D)."""
@@ -192,13 +197,21 @@ class MaskPINN(L.LightningModule):
         checkpoint["schedule"] = self.schedule.state_dict()
 
     def setup(self, stage: str) -> None:
-        """To the trainer's dtype now: Lightning converts only after loading a checkpoint, and so rounds its weights."""
+        """Before a checkpoint is loaded: the schedule at its start, and the network in the trainer's dtype.
+
+        Lightning converts only after loading, and so would round the weights of a float64 run.
+        """
+        if stage == "fit":
+            self.schedule.reset()
+            self.stop_reason, self.loss, self.compile_seconds = "steps", None, 0.0
         self.trainer.strategy.precision_plugin.convert_module(self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self._trainer is None:  # load_from_checkpoint: there is no trainer to say the dtype
+        """In a fit, takes the schedule up; without a trainer to say the dtype, takes that of the weights."""
+        if self._trainer is None:
             self.network.to(next(v.dtype for k, v in checkpoint["state_dict"].items() if k.startswith("network.")))
-        self.schedule.load_state_dict(checkpoint["schedule"])
+        elif self.trainer.training:
+            self.schedule.load_state_dict(checkpoint["schedule"])
 
     # ---- evaluation -----------------------------------------------------------------------------------------
 

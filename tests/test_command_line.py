@@ -168,6 +168,8 @@ BAD = [
     (["--precision", "7"], "precision"),
     (["--accelerator", "abacus"], "abacus"),
     (["--devices", "0"], "devices"),
+    (["--precision", "bf16-true"], "unknown precision 'bf16-true'"),
+    (["--devices", "foo", "--accelerator", "cpu"], "no such machine"),
     (["validate"], "--ckpt_path"),
     (["predict"], "--ckpt_path"),
     (["train"], "train"),
@@ -311,3 +313,52 @@ def test_the_commands_in_the_readme_can_be_read() -> None:
         words = shlex.split(line.partition("#")[0])
         if not any(piece in line for piece in ("--resume", "--ckpt_path", "runs/", ".py:", "--help")):
             read(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("problem: {name: 3}", "problem.name"),
+        ("points: null", "points"),
+        ("optimizer: null", "optimizer"),
+        ("seed: null", "seed"),
+        ("network: {name: masked, width: null}", "width"),
+        ("trainer: 3", "trainer"),
+        ("1: 2", "no name"),
+        ("steps: abc", "steps"),
+    ],
+)
+def test_yaml_values_of_the_wrong_kind(command, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    code, _, err = command("--config", str(tmp_path / "c.yaml"), tiny=False)
+    assert (code, err.count("\n")) == (2, 1), err
+    assert message in err
+
+
+def test_a_refused_resume_changes_nothing(command, tmp_path: Path) -> None:
+    command("--steps", "5", "--optimizer", "adam 3, lbfgs 2", "--name", "a")
+    run = tmp_path / "runs/a"
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    for flags in (["--optimizer", "lbfgs 30"], ["--optimizer", "adam 3, adam"], ["--lr", "0.5"]):
+        code, _, err = command("--resume", str(run), "--steps", "9", *flags, tiny=False)
+        assert (code, err.count("\n")) == (2, 1), err
+        assert "trained by other phases" in err
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+    assert command("--resume", str(run), "--steps", "7", tiny=False)[0] == 0
+    assert json.loads((run / "summary.json").read_text())["steps"] == 7, "a larger --steps lengthens the last phase"
+
+
+def test_flags_that_belong_to_another_command(command, tmp_path: Path) -> None:
+    command("--steps", "2", "--name", "a")
+    assert "--resume" in command("--ckpt_path", str(tmp_path / "runs/a"), tiny=False)[2]
+    assert command("test", "--resume", str(tmp_path / "runs/a"), tiny=False)[0] == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x93NUMPY"])
+def test_points_files_that_cannot_be_read(command, tmp_path: Path, content: bytes) -> None:
+    command("--steps", "2", "--name", "a")
+    (tmp_path / "p.npy").write_bytes(content)
+    run = str(tmp_path / "runs/a")
+    code, _, err = command("predict", "--ckpt_path", run, "--predict_points", str(tmp_path / "p.npy"), tiny=False)
+    assert (code, err.count("\n")) == (2, 1), err
+    assert "p.npy cannot be read" in err

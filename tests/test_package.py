@@ -44,7 +44,7 @@ def test_a_few_steps_from_the_wheel(installed: Path, tmp_path: Path) -> None:
 
 def test_the_wheel_holds_references_and_presets(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import mask_pinns; from mask_pinns import PROBLEMS; from mask_pinns.command_line import configs_folder;"
+        "import mask_pinns; from mask_pinns import PROBLEMS; from mask_pinns.configuration import configs_folder;"
         "print(mask_pinns.__file__); print(len(PROBLEMS['burgers']().evaluation().points));"
         "print((configs_folder() / 'paper/wave.yaml').is_file())"
     )

@@ -50,6 +50,8 @@ def test_a_phase_with_its_own_settings() -> None:
         ([{"optimizer": "adam", "decay": 0.0}], "decay is 0.0"),
         ([{"optimizer": "adam", "beta": 3}], "did you mean 'betas'"),
         ([{"optimizer": "lbfgs", "resample": -1}], "resample is -1"),
+        ([{"optimizer": "adam", "steps": "abc"}], "steps is 'abc'"),
+        ([{"optimizer": "adam", "betas": "foo"}], "phase 'adam'"),
     ],
 )
 def test_refusals(spec, message: str) -> None:
@@ -68,13 +70,13 @@ def test_learning_rate_falls_in_a_staircase() -> None:
 
 
 def test_schedule_goes_from_phase_to_phase_to_the_end() -> None:
-    schedule = Schedule(parse_phases("adam 2, lbfgs 2"))
+    schedule = Schedule(parse_phases("adam 2, lbfgs 1"))
     seen, reasons = [], []
     for step in range(1, 5):
         seen.append(schedule.phase.optimizer)
         reasons.append(schedule.advance(step))
-    assert seen == ["adam", "adam", "lbfgs", "lbfgs"]
-    assert reasons == [None, None, None, "steps"]
+    assert seen == ["adam", "adam", "lbfgs", "lbfgs"], "the last phase lasts as long as the trainer does"
+    assert reasons == [None] * 4
 
 
 def test_two_steps_without_progress_end_a_phase() -> None:
@@ -95,7 +97,7 @@ def test_state_of_the_schedule_travels() -> None:
     again = Schedule(parse_phases("adam 2, lbfgs"))
     again.load_state_dict(schedule.state_dict())
     assert (again.index, again.start, again.stalls) == (1, 2, 0)
-    with pytest.raises(ValueError, match="stands in phase 2"):
+    with pytest.raises(ValueError, match="trained by other phases"):
         Schedule(parse_phases("adam")).load_state_dict(schedule.state_dict())
 
 

@@ -242,13 +242,28 @@ def test_a_target_of_another_shape_is_refused() -> None:
 
 def test_fields_compute_like_tensors() -> None:
     problem = declare(
-        residual=lambda s, p, u: 2 - u + u / 3 - (1 / (u + 1)) + u**2 + 2**u - torch.sin(u) + (-u) + u.abs() - p.x * u,
+        residual=lambda s, p, u: (
+            2
+            - u
+            + u / 3
+            - (1 / (u + 1))
+            + u**2
+            + 2**u
+            - torch.sin(u)
+            + (-u)
+            + abs(u)
+            - p.x * u
+            + torch.where(u > 0.2, u, 0.0)
+            + (u <= p.x) * u[0]
+            + len(u)
+        ),
         derivatives=("t",),
     )
     points = PointsDataModule(problem, 7).draw(0)
     x = points["pde"]
     u = x[:, 0] * x[:, 1]
     expected = 2 - u + u / 3 - 1 / (u + 1) + u**2 + 2**u - torch.sin(u) - u + u.abs() - x[:, 0] * u
+    expected = expected + torch.where(u > 0.2, u, 0.0) + (u <= x[:, 0]) * u[0] + 7
     network = Solution(declare(exact=lambda s, p: p.x * p.t))
     got = Objective(problem, derivatives="autograd").residuals(network, points)["pde"].vector
     torch.testing.assert_close(got, expected)

@@ -194,6 +194,34 @@ def test_checkpoints_hold_primitives_and_load_again(tmp_path: Path) -> None:
     assert not any(k.startswith("_orig_mod") or "_orig_mod" in k for k in again.state_dict())
 
 
+def test_a_problem_without_a_name_must_be_given_when_loading(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    m = MaskPINN(Blowup(), {"name": "masked", "width": 4, "blocks": 0}, lr=1e-4)
+    fit(m, 2, [LastCheckpoint(tmp_path, 100)])
+    with pytest.raises(ValueError, match=r"load_from_checkpoint\(path, problem=...\)"):
+        MaskPINN.load_from_checkpoint(tmp_path / "last.ckpt", weights_only=True)
+    again = MaskPINN.load_from_checkpoint(tmp_path / "last.ckpt", weights_only=True, problem=Blowup())
+    assert same_weights(again.network, m.network)
+
+
+def test_a_second_fit_begins_with_the_first_phase() -> None:
+    m = module("adam 3, lbfgs")
+    fit(m, 5)
+    seen = []
+
+    class Watch(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module, *_):
+            seen.append(pl_module.schedule.phase.optimizer)
+
+    fit(m, 5, [Watch()])
+    assert seen == ["adam"] * 3 + ["lbfgs"] * 2
+
+
+def test_problems_do_not_change() -> None:
+    with pytest.raises(AttributeError, match="cannot assign"):
+        module().problem.c = 2.0
+
+
 def test_the_best_checkpoint_is_chosen_by_the_validation_loss(tmp_path: Path) -> None:
     best = best_checkpoint(tmp_path)
     trainer = fit(module(lr=0.05), 20, [best], val_check_interval=4)

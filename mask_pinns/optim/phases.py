@@ -10,9 +10,10 @@ import inspect
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import StepLR
@@ -48,6 +49,11 @@ class Phase:
     def __post_init__(self) -> None:
         what = f"phase {self.optimizer!r}"
         method = self.method
+        for name in ("steps", "decay_every", "resample", "lr", "decay"):
+            number = getattr(self, name)
+            kinds = int | float if name in ("lr", "decay") else int
+            if number is not None and (isinstance(number, bool) or not isinstance(number, kinds)):
+                raise ValueError(f"{what}: {name} is {number!r}; expected a number")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"{what}: steps is {self.steps}; it must be 1 or more")
         if self.lr is not None and not (math.isfinite(self.lr) and self.lr > 0):
@@ -62,6 +68,10 @@ class Phase:
         for name in self.options:
             if name not in known:
                 raise unknown(name, known, f"option of {self.optimizer}")
+        try:
+            self.build([nn.Parameter(torch.zeros(1))])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{what}: {error}") from None
 
     @property
     def method(self) -> Method:
@@ -78,6 +88,10 @@ class Phase:
         optimizer = self.method.build(parameters, lr=self.method.lr if self.lr is None else self.lr, **self.options)
         gamma = self.decay if self.method.decays else 1.0
         return optimizer, StepLR(optimizer, self.decay_every, gamma)
+
+    def settings(self) -> dict[str, Any]:
+        """All but the name and the steps."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("optimizer", "steps")}
 
     def __str__(self) -> str:
         return self.optimizer if self.steps is None else f"{self.optimizer} {self.steps}"
@@ -128,14 +142,17 @@ def _phase(item: dict[str, Any], defaults: dict[str, Any]) -> Phase:
 class Schedule:
     """Which phase is on, and why training ends.
 
-    State: `index`, `start` (the global step at which the phase began), `stalls` (steps in a row without progress).
+    State, beside the phases' settings: `index`, `start` (the global step at which the phase began), and `stalls`
+    (steps in a row without progress).
     """
 
     def __init__(self, phases: tuple[Phase, ...]) -> None:
         self.phases = phases
-        self.index = 0
-        self.start = 0
-        self.stalls = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """To the start of the first phase."""
+        self.index = self.start = self.stalls = 0
 
     @property
     def phase(self) -> Phase:
@@ -148,29 +165,34 @@ class Schedule:
     def advance(self, step: int, progress: bool = True) -> str | None:
         """Takes note of a step done (`step` counts them) and of whether it made progress.
 
-        Goes on to the next phase when this one has had its steps, or after two steps without progress (after the
-        first, `stalls` is 1: the optimizer is to forget its curvature and try once more). Returns the reason for
-        the end of training ("steps" or "stalled") when the last phase ends, None otherwise.
+        Goes on to the next phase when this one has had its steps (the last goes on for as long as the trainer does),
+        or after two steps without progress: after the first, `stalls` is 1, and the optimizer is to forget its
+        curvature and try once more. Returns "stalled" when the last phase ends so, None otherwise.
         """
         self.stalls = 0 if progress else self.stalls + 1
-        had_its_steps = self.phase.steps is not None and step - self.start >= self.phase.steps
+        had_its_steps = not self.last and self.phase.steps is not None and step - self.start >= self.phase.steps
         if not had_its_steps and self.stalls < 2:
             return None
         if self.last:
-            return "steps" if had_its_steps else "stalled"
+            return "stalled"
         self.index, self.start, self.stalls = self.index + 1, step, 0
         return None
 
-    def state_dict(self) -> dict[str, int]:
-        return {"index": self.index, "start": self.start, "stalls": self.stalls}
+    def state_dict(self) -> dict[str, Any]:
+        return {"index": self.index, "start": self.start, "stalls": self.stalls, "phases": self.settings()}
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        if not 0 <= state["index"] < len(self.phases):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises ValueError for the state of other phases: optimizers cannot be changed on resume."""
+        if state["phases"] != self.settings():
             raise ValueError(
-                f"the checkpoint stands in phase {state['index'] + 1}; "
-                f"this run has {len(self.phases)}: {', '.join(map(str, self.phases))}"
+                "the checkpoint was trained by other phases; on resume, optimizers and their settings (lr among them) "
+                f"must stay as they were. There: {'; '.join(state['phases'])}. Here: {'; '.join(self.settings())}"
             )
         self.index, self.start, self.stalls = state["index"], state["start"], state["stalls"]
+
+    def settings(self) -> list[str]:
+        """What must not change on resume: each phase with all it says, but for the length of the last."""
+        return [str(replace(p, steps=None) if p is self.phases[-1] else p) + f" {p.settings()}" for p in self.phases]
 
 
 def forget(optimizer: Optimizer) -> None:

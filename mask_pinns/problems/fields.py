@@ -108,6 +108,27 @@ class Field:
     def __rpow__(self, other: Any) -> Tensor:
         return _values(other) ** self.value
 
+    def __lt__(self, other: Any) -> Tensor:
+        return self.value < _values(other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return self.value <= _values(other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return self.value > _values(other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return self.value >= _values(other)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return self.value[index]
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __abs__(self) -> Tensor:
+        return self.value.abs()
+
     def __neg__(self) -> Tensor:
         return -self.value
 

@@ -10,7 +10,8 @@
             return u.tt - self.c**2 * u.xx
 
 Annotated attributes are coefficients: `Wave(c=2.0)`, `--problem.c 2`. What depends on a coefficient becomes a
-property (`domain`, `conditions`). Legend: N points, D coordinates, F fields.
+property (`domain`, `conditions`). A problem does not change: make another one for another coefficient.
+Legend: N points, D coordinates, F fields.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Problem:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        dataclasses.dataclass(eq=False, kw_only=True)(cls)
+        dataclasses.dataclass(eq=False, kw_only=True, frozen=True)(cls)
 
     def __post_init__(self) -> None:
         for name, field in self.coefficient_fields().items():
@@ -156,14 +157,22 @@ class Problem:
         path = Path(inspect.getfile(type(self))).parent / str(self.reference)
         if not path.is_file():
             raise ValueError(f"{self.title}: the reference {path} does not exist")
-        with np.load(path) as file:
-            data = {k: torch.from_numpy(np.asarray(file[k], dtype=np.float64)) for k in file.files}
+        try:
+            with np.load(path) as file:
+                data = {k: torch.from_numpy(np.asarray(file[k], dtype=np.float64)) for k in file.files}
+        except Exception as error:  # not an .npz file, or not of numbers
+            raise ValueError(f"{self.title}: the reference {path} cannot be read: {error}") from None
         for name in (*self.domain.names, *self.fields):
             if name not in data:
                 raise ValueError(f"{self.title}: the reference {path.name} has no array {name!r}")
             if not data[name].isfinite().all():
                 raise ValueError(f"{self.title}: {name!r} in the reference {path.name} is not finite everywhere")
         axes = {name: data[name] for name in self.domain.names}
+        for name, axis in axes.items():
+            if axis.ndim != 1:
+                raise ValueError(
+                    f"{self.title}: axis {name!r} in {path.name} has shape {tuple(axis.shape)}; expected 1-D"
+                )
         shape = tuple(map(len, axes.values()))
         for name in self.fields:
             if data[name].shape != shape:
