@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent))  # the package of this checkout; hence imports below it
 
 from callbacks.summary import commit, device_name, versions  # noqa: E402
 from datamodules import PointsDataModule  # noqa: E402

@@ -122,10 +122,6 @@ class PointsDataModule(L.LightningDataModule):
                 blocks.append(torch.stack(columns, 1))
         return torch.cat(blocks)
 
-    def size(self) -> int:
-        """Points in one batch, all terms and faces together."""
-        return sum(len(x) for x in self.draw(0).values())
-
     def train_dataloader(self) -> Batches:
         """Only counts steps: the points themselves are drawn on the device, in `transfer_batch_to_device`."""
         return Batches(range(STEPS_PER_EPOCH))

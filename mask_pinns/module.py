@@ -69,7 +69,8 @@ class MaskPINN(L.LightningModule):
         self.problem = make_problem(problem)
         self.network = make_network(network, len(self.problem.domain), len(self.problem.fields))
         self.objective = Objective(self.problem, weights, derivatives)
-        self.compile_mode = lookup(MODES, compile, "compile mode") and compile
+        lookup(MODES, compile, "compile mode")
+        self.compile_mode = compile
         self.loss: Loss | None = None  # chosen at the first step: compiled or eager
         self.compile_seconds = 0.0
         self.schedule = Schedule(parse_phases(optimizer, lr=lr, decay=decay, decay_every=decay_every))
@@ -104,7 +105,8 @@ class MaskPINN(L.LightningModule):
         """How often the loss will be evaluated in so many steps, line searches included, roughly."""
         planned, left = 0, steps
         for phase in self.schedule.phases:
-            length = left if phase.steps is None else min(left, phase.steps)
+            last = phase is self.schedule.phases[-1]  # lasts as long as the trainer does
+            length = left if last or phase.steps is None else min(left, phase.steps)
             planned, left = planned + length * phase.evaluations, left - length
         return planned
 

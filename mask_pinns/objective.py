@@ -117,7 +117,7 @@ class Objective:
             names = list(self.residuals(network, points))
         except ValueError:
             raise
-        except Exception as error:
+        except Exception as error:  # the residuals are the user's code: it may fail in any way
             raise ValueError(f"the residuals of {self.problem.title} fail: {type(error).__name__}: {error}") from error
         for name in self.weights:
             if name not in names and name not in self.needs:

@@ -10,7 +10,7 @@ import torch
 from conftest import small_network
 
 from datamodules import PointsDataModule
-from mask_pinns import Objective
+from mask_pinns import MaskPINN, Objective
 from mask_pinns.compilation import compiled_loss, flops, pays
 from mask_pinns.problems.loading import make_problem
 
@@ -70,3 +70,10 @@ def test_compiled_equals_eager(float64, command, tmp_path: Path) -> None:
     for key in states[0]:
         torch.testing.assert_close(states[0][key], states[1][key], rtol=1e-7, atol=1e-9)
     assert command("--resume", str(on), "--steps", "8", "--compile", "off", tiny=False)[0] == 0
+
+
+def test_planned_evaluations_reach_to_the_end_of_training() -> None:
+    module = MaskPINN("wave", {"name": "masked", "width": 4}, "adam 10, lbfgs 2")
+    assert module.planned_evaluations(4) == 4
+    assert module.planned_evaluations(12) == 10 + 2 * 20
+    assert module.planned_evaluations(15) == 10 + 5 * 20, "a larger --steps lengthens the last phase"

@@ -40,14 +40,14 @@ class Wave(TimeDependentProblem, SpatialProblem):
     output_variables = ["u"]  # noqa: RUF012  # PINA's convention
     spatial_domain = CartesianDomain({"x": X})
     temporal_domain = CartesianDomain({"t": T})
-    domains = {  # noqa: RUF012
+    domains = {  # noqa: RUF012  # as above
         "inside": CartesianDomain({"x": X, "t": T}),
         "start": CartesianDomain({"x": X, "t": 0}),
         "rest": CartesianDomain({"x": X, "t": 0}),
         "left": CartesianDomain({"x": 0, "t": T}),
         "right": CartesianDomain({"x": 1, "t": T}),
     }
-    conditions = {  # noqa: RUF012
+    conditions = {  # noqa: RUF012  # as above
         "inside": Condition(domain="inside", equation=Equation(equation)),
         "start": Condition(domain="start", equation=Equation(start)),
         "rest": Condition(domain="rest", equation=Equation(at_rest)),

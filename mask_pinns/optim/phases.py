@@ -134,7 +134,7 @@ def _phase(item: dict[str, Any], defaults: dict[str, Any]) -> Phase:
         raise ValueError(f"phase {item}: it needs `optimizer`; known: {', '.join(OPTIMIZERS)}")
     decays = lookup(OPTIMIZERS, item["optimizer"], "optimizer").decays
     own = {f.name for f in fields(Phase)} - {"options"}
-    shared = {k: v for k, v in defaults.items() if decays}  # lr and its staircase mean first-order optimizers
+    shared = defaults if decays else {}  # lr and its staircase mean first-order optimizers
     options = dict(item.get("options", {})) | {k: v for k, v in item.items() if k not in own | {"options"}}
     return Phase(**shared | {k: v for k, v in item.items() if k in own}, options=options)
 
