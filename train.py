@@ -109,8 +109,7 @@ def build(config: SimpleNamespace) -> Run:
         exact=held,
         adaptive=config.adaptive,
     )
-    few = PointsDataModule(module.problem, dict.fromkeys(data.counts, 2), seed=config.seed, exact=held)
-    module.objective.check(module.network, few.draw(0))
+    module.objective.check(module.network, module.objective.few_points(next(module.network.parameters())))
     module.problem.evaluation()
     run = Run(config, module, data, Console(quiet=bool(getattr(rank_zero_only, "rank", 0))))
     make_trainer(run, logger=False)

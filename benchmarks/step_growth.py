@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,9 @@ def precisions(rounds: int, device: torch.device) -> dict[str, Any]:
         found[work_name] = {}
         for name, (products, lower) in PRECISIONS.items():
             torch.set_float32_matmul_precision(products)
-            call = lambda _, a=(objective, network, points, lower): _gradient(*a)  # noqa: E731
-            seconds = statistics.median([timed(call, i, device) for i in range(rounds + 1)][1:])
-            error = float(torch.linalg.norm(call(0) - exact) / torch.linalg.norm(exact))
+            call = partial(_gradient, objective, network, points, lower)
+            seconds = statistics.median([timed(lambda _, call=call: call(), 0, device) for _ in range(rounds + 1)][1:])
+            error = float(torch.linalg.norm(call() - exact) / torch.linalg.norm(exact))
             found[work_name][name] = {"seconds": seconds, "gradient_error": error}
             print(f"  {work_name}, {name}: {seconds * 1e3:.1f} ms, gradient off by {error:.1e}", flush=True)
         torch.set_float32_matmul_precision("highest")

@@ -42,11 +42,9 @@ def pool_size(n: int) -> int:
 def residual_sizes(objective: Objective, network: nn.Module, x: Tensor) -> Tensor:
     """|r| of the PDE at points x (M, D): (M,). Of a system, the root of the weighted sum of its residuals' squares."""
     term = objective.terms[0]
-    derivatives = objective.needs[term.name].derivatives
     sizes = []
     for piece in x.split(CHUNK):
-        jet = objective.engine(network, piece, objective.problem.domain.names, derivatives)
-        residuals = objective.term_residuals(term, jet, piece).values()
+        residuals = objective.residuals_at(network, term, piece).values()
         sizes.append(torch.stack([r.weight * r.vector.detach().square() for r in residuals]).sum(0).sqrt())
     return torch.cat(sizes)
 

@@ -104,13 +104,14 @@ def _held(
         c for c in conditions.values() if isinstance(c, Periodic) and c.across[0] in periodic
     ]
     if "auto" in given:
-        return _compatible(problem, [c for c in conditions.values() if c not in by_embedding], by_embedding, exact_time)
+        others = [c for c in conditions.values() if c not in by_embedding]
+        return _compatible(problem, others, by_embedding, exact_time), by_embedding
     return [c for c in wanted.values() if c not in by_embedding], by_embedding
 
 
 def _compatible(
     problem: Problem, conditions: list[Condition], by_embedding: list[Condition], exact_time: float | None
-) -> tuple[list[Condition], list[Condition]]:
+) -> list[Condition]:
     """Of the conditions those that can be exact, taken one by one as long as none contradicts the ones before."""
     inside: list[Condition] = []
     for condition in conditions:
@@ -121,4 +122,4 @@ def _compatible(
         except ValueError:
             continue
         inside.append(condition)
-    return inside, by_embedding
+    return inside

@@ -92,7 +92,7 @@ class Jacobian:
         """Holds the rows against the gradient of their sum. Raises ValueError where a parameter does not fit."""
         for term in self.objective.terms:
             x = points[term.name]
-            residuals = self.objective.term_residuals(term, self._jet(term, x), x)
+            residuals = self.objective.residuals_at(self.network, term, x)
             count = len(x) // self.objective.faces[term.name]
             for residual, (_, rows) in zip(residuals.values(), self._block(term, x, count), strict=True):
                 vector = residual.scaled_to(count)
@@ -108,7 +108,3 @@ class Jacobian:
                             f"Gauss-Newton cannot tell the points' shares in parameter {name!r}: it is neither in a "
                             "linear map on jets nor one number per unit; use another optimizer, e.g. ssbroyden"
                         )
-
-    def _jet(self, term: Condition, x: Tensor) -> Jet:
-        derivatives = self.objective.needs[term.name].derivatives
-        return self.network(Jet.of_coordinates(x, self.objective.problem.domain.names, derivatives))

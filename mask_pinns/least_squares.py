@@ -26,14 +26,12 @@ class ResidualSquares:
         self, jacobian: Jacobian, loss: Loss, points: PointSets, over_ranks: Callable[[Tensor], Tensor] | None = None
     ) -> None:
         self.jacobian, self.evaluate, self.points, self.over_ranks = jacobian, loss, points, over_ranks
-        self.losses: list[Tensor] = []
 
     @torch.no_grad()
     def loss(self) -> Tensor:
         """|v|^2 at the parameters as they are."""
         value, _ = self.evaluate(self.jacobian.network, self.points)
-        self.losses.append(self.total(value))
-        return self.losses[-1]
+        return self.total(value)
 
     def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self.jacobian.blocks(self.points)

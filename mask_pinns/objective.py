@@ -139,6 +139,11 @@ class Objective:
             found |= self.term_residuals(term, jets[term.name], points[term.name])
         return found
 
+    def residuals_at(self, network: nn.Module, term: Condition, x: Tensor) -> dict[str, Residual]:
+        """The residuals of one term alone, by a pass of its own through the network."""
+        jet = self.engine(network, x, self.problem.domain.names, self.needs[term.name].derivatives)
+        return self.term_residuals(term, jet, x)
+
     def term_residuals(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Residual]:
         """The residuals of one term by name, from the network's jet at its points x."""
         problem, names = self.problem, self.problem.domain.names
