@@ -128,6 +128,8 @@ def _add_ends(parser: ArgumentParser) -> None:
         kind: Any = {"type": kinds.get(key, parameter.annotation), "default": parameter.default}
         if key == "periodic":
             kind = {"type": str, "nargs": "*", "default": []}
+        if key == "scale":
+            kind = {"type": dict[str, PositiveFloat], "default": {}}
         group.add_argument(f"--embedding.{key}", f"--{key}", help=help_of[key], **kind)
     group.add_argument("--exact", type=str, nargs="*", default=[],
         help="conditions that hold by construction: initial dirichlet_x; all; auto (those that can)")  # fmt: skip

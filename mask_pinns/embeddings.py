@@ -1,7 +1,7 @@
 """Embeddings: layers on jets that stand before a network and change what it is given for the coordinates.
 
     Coordinates   x -> cos(2 pi k (x - c)/L), sin(...), k = 1 .. harmonics: exactly periodic, derivatives included;
-                  the other coordinates as they are, or mapped from the box to [-1, 1]
+                  the other coordinates as they are, or mapped from the box to [-1, 1], times a scale of their own
     Fourier       z -> sigma([cos(B z), sin(B z)]), B drawn from N(0, std^2)
 
 `make_embedding` puts together what is asked for. Legend: N points, D coordinates, L = high - low of a coordinate.
@@ -10,8 +10,9 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import pi
 from typing import Any
 
@@ -37,16 +38,18 @@ class Coordinates(nn.Module):
     Weights and centres stay Python's numbers, so that they are exact in whatever dtype the points have.
     """
 
-    def __init__(self, box: Box, periodic: Sequence[str], harmonics: int, normalize: bool) -> None:
+    def __init__(
+        self, box: Box, periodic: Sequence[str], harmonics: int, normalize: bool, scale: Mapping[str, float]
+    ) -> None:
         super().__init__()
         kept = [name for name in box.names if name not in periodic]
         length = {name: box[name][1] - box[name][0] for name in box.names}
-        scale = [(name, 2 / length[name] if normalize else 1.0) for name in kept]
-        scale += [(name, 2 * pi * k / length[name]) for name in periodic for k in range(1, harmonics + 1)]
-        self.weight = [[s if name == own else 0.0 for name in box.names] for own, s in scale]
+        rows = [(name, scale.get(name, 1.0) * (2 / length[name] if normalize else 1.0)) for name in kept]
+        rows += [(name, 2 * pi * k / length[name]) for name in periodic for k in range(1, harmonics + 1)]
+        self.weight = [[w if name == own else 0.0 for name in box.names] for own, w in rows]
         self.centre = [sum(box[name]) / 2 if normalize or name in periodic else 0.0 for name in box.names]
         self.kept = len(kept)
-        self.width = 2 * len(scale) - self.kept
+        self.width = 2 * len(rows) - self.kept
 
     def forward(self, x: Jet) -> Jet:
         like: Any = {"dtype": x.value.dtype, "device": x.value.device}
@@ -81,6 +84,7 @@ def make_embedding(
     periodic: Sequence[str] = (),
     harmonics: int = 1,
     normalize: bool = False,
+    scale: Mapping[str, float] | None = None,
     fourier: int = 0,
     fourier_std: float = 1.0,
     fourier_trainable: bool = False,
@@ -93,6 +97,7 @@ def make_embedding(
         periodic: coordinates in which the solution repeats itself after the box: it then does so exactly; or auto
         harmonics: waves per periodic coordinate
         normalize: map the other coordinates to [-1, 1]
+        scale: factors on coordinates, so that the solution varies over lengths of about one: --scale.t 30
         fourier: number of random frequencies; they give twice as many features
         fourier_std: standard deviation of the frequencies
         fourier_trainable: train the frequencies
@@ -112,11 +117,17 @@ def make_embedding(
             f"harmonics is {harmonics}, fourier {fourier}, fourier_std {fourier_std}; "
             "expected 1 or more, 0 or more, above 0"
         )
+    scale = dict(scale or {})
+    for name, factor in scale.items():
+        _ = box[name]
+        if name in periodic or not (math.isfinite(factor) and factor > 0):
+            reason = "it is periodic, take more harmonics" if name in periodic else "expected a number above 0"
+            raise ValueError(f"the scale of {name!r} is {factor}: {reason}")
     lookup(ACTIVATIONS, fourier_activation, "activation")
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     width = len(box)
-    if periodic or normalize:
-        layers["coordinates"] = coordinates = Coordinates(box, periodic, harmonics, normalize)
+    if periodic or normalize or scale:
+        layers["coordinates"] = coordinates = Coordinates(box, periodic, harmonics, normalize, scale)
         width = coordinates.width
     if fourier:
         layers["fourier"] = Fourier(width, fourier, fourier_std, fourier_trainable, fourier_activation)

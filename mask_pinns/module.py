@@ -18,6 +18,7 @@ from mask_pinns.evaluation import Evaluated, Evaluations
 from mask_pinns.jacobian import Jacobian
 from mask_pinns.least_squares import ResidualSquares
 from mask_pinns.objective import Objective, PointSets
+from mask_pinns.optim import Method
 from mask_pinns.optim.gauss_newton import LeastSquares
 from mask_pinns.optim.phases import Schedule, Spec, forget, parse_phases, points_changed
 from mask_pinns.problems import Problem
@@ -159,6 +160,7 @@ class MaskPINN(Evaluated):
             self.objective.multipliers = self.multipliers  # where the trainer has moved them
         if balances:
             self._balance(points)
+        self._hold_causal(method, points)
         self.loss = self.loss or self._prepare_loss(points)
         redrawn = self.resample and self.global_step % self.resample == 0
         if method.remembers_points and (redrawn or balances):
@@ -168,10 +170,17 @@ class MaskPINN(Evaluated):
         optimizer.step(closure=closure(optimizer, points, evaluations))
         self._current(self.lr_schedulers()).step()
         self._log_training(*evaluations[0], optimizer.param_groups[0]["lr"])
-        searches = method.remembers_points or method.least_squares
-        progress = not searches or any(loss < self.last_loss for loss, _ in evaluations[1:])
+        progress = not method.searches or any(loss < self.last_loss for loss, _ in evaluations[1:])
         target = self.schedule.phase.target
         self._go_on(optimizer, progress, target is not None and bool(self.last_loss <= target))
+
+    def _hold_causal(self, method: Method, points: PointSets) -> None:
+        """Fixes causal weights for the step where several looks at the loss, or several ranks, must agree on them."""
+        ranks = self.trainer.world_size > 1
+        if self.objective.causal and (method.searches or ranks):
+            self.objective.hold_causal(self.network, points, self._mean if ranks else None)
+        else:
+            self.objective.held_causal = None
 
     def _balance(self, points: PointSets) -> None:
         """Takes the residuals' multipliers a step on, in place: a compiled loss stays valid. Always eager."""

@@ -11,7 +11,7 @@ One objective serves every optimizer: the scalar loss, or the vector of weighted
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +28,7 @@ from mask_pinns.registry import lookup, unknown
 from mask_pinns.weighting import causal_weights
 
 PointSets = dict[str, Tensor]
+OverRanks = Callable[[Tensor], Tensor]
 """Points by the name of their term, each (R N, D): R faces of N points, face after face."""
 
 
@@ -77,6 +78,7 @@ class Objective:
         exact: conditions that hold by the network's construction: no terms of the loss.
         causal: epsilon of the PDE's causal weights (`weighting.causal_weights`); 0: none.
 
+    Causal weights follow the residuals at every look at the loss, unless `hold_causal` has fixed them for a step.
     `multipliers` (R,), where they are set, are further factors of the R residuals, in the order of `multiplied`, their
     names. They may change in place between evaluations.
 
@@ -95,6 +97,7 @@ class Objective:
     ) -> None:
         self.problem = problem
         self.causal = self._checked(causal)
+        self.held_causal: Tensor | None = None
         self.multipliers: Tensor | None = None
         self.multiplied: tuple[str, ...] = ()
         self.exact = tuple(exact)
@@ -180,14 +183,33 @@ class Objective:
         """Factors on the squares of a term's residuals by name, where there are any."""
         found: dict[str, Tensor] = {}
         if self.needs_all_points(term):
-            box = self.problem.domain
-            start, end = box["t"]
-            time = (x[:, box.names.index("t")] - start) / (end - start)
-            found = dict.fromkeys(vectors, causal_weights(list(vectors.values()), time, self.causal))
+            held = self.held_causal
+            own = held if held is not None and len(held) == len(x) else self._causal_weights(list(vectors.values()), x)
+            found = dict.fromkeys(vectors, own)
         if self.multipliers is not None:
             factors = {name: self.multipliers[self.multiplied.index(name)] for name in vectors}
             found = {name: factor * found.get(name, 1.0) for name, factor in factors.items()}
         return found
+
+    def _causal_weights(self, vectors: list[Tensor], x: Tensor, over_ranks: OverRanks | None = None) -> Tensor:
+        box = self.problem.domain
+        start, end = box["t"]
+        time = (x[:, box.names.index("t")] - start) / (end - start)
+        return causal_weights(vectors, time, self.causal, over_ranks)
+
+    @torch.no_grad()
+    def hold_causal(self, network: nn.Module, points: PointSets, over_ranks: OverRanks | None = None) -> None:
+        """Fixes the causal weights for these points as the network is now, until held anew or set to None.
+
+        A search that looks at the loss several times in a step has to see one loss, and ranks one set of weights.
+        """
+        term = self.terms[0]
+        vectors = [r.vector for r in self.residuals_at(network, term, points[term.name]).values()]
+        weights = self._causal_weights(vectors, points[term.name], over_ranks)
+        if self.held_causal is None or self.held_causal.shape != weights.shape:
+            self.held_causal = weights
+        else:
+            self.held_causal.copy_(weights)  # in place: a compiled loss stays valid
 
     def few_points(self, like: Tensor) -> PointSets:
         """Two points inside every face, in the dtype and on the device of a tensor: enough to try everything once."""

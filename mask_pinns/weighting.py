@@ -7,7 +7,7 @@ Legend: N points, R residuals, P parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,9 @@ from torch import Tensor
 BINS = 32
 
 
-def causal_weights(residuals: Sequence[Tensor], time: Tensor, epsilon: float) -> Tensor:
+def causal_weights(
+    residuals: Sequence[Tensor], time: Tensor, epsilon: float, over_ranks: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
     """Weights (N,) that let a point count only as the equation holds at the times before it.
 
         w = exp(-epsilon sum over bins k before the point's own of L_k)
@@ -28,12 +30,15 @@ def causal_weights(residuals: Sequence[Tensor], time: Tensor, epsilon: float) ->
         residuals: of the equation, each (N,).
         time: of each point, 0 the start and 1 the end, (N,).
         epsilon: how strict; 0 gives weights of 1.
+        over_ranks: the mean of a tensor over the ranks, where several share the points.
     """
     squares = torch.stack([r.detach().square() for r in residuals]).sum(0)
     index = (time.detach() * BINS).long().clamp(0, BINS - 1)
     inside = index[:, None] == torch.arange(BINS, device=time.device)  # (N, 32)
-    totals = (inside * squares[:, None]).sum(0)  # in the same order every time, unlike a scatter on a GPU
-    means = totals / inside.sum(0).clamp(min=1)
+    # A sum in the same order every time, unlike a scatter on a GPU.
+    sums = torch.stack([(inside * squares[:, None]).sum(0), inside.to(squares.dtype).sum(0)])
+    totals, counts = sums if over_ranks is None else over_ranks(sums)
+    means = torch.where(counts > 0, totals / counts, 0.0)
     before = torch.cat([means.new_zeros(1), means[:-1].cumsum(0)])
     return torch.exp(-epsilon * before)[index]
 

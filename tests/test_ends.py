@@ -22,6 +22,7 @@ from mask_pinns.problems.loading import make_problem
 EMBEDDINGS = {
     "none": {},
     "normalize": {"normalize": True},
+    "scale": {"scale": {"t": 3.0}},
     "periodic": {"periodic": ["y"], "harmonics": 2},
     "fourier": {"fourier": 4, "fourier_std": 0.7},
     "all": {"periodic": ["y"], "normalize": True, "fourier": 3, "fourier_trainable": True,
@@ -208,6 +209,18 @@ def test_normalized_inputs_fill_the_box_from_minus_one_to_one() -> None:
     )
 
 
+def test_scales_stretch_their_coordinates() -> None:
+    x = torch.tensor([[0.5, -1.0, 3.0]])
+    raw = make_ends("mlp", Waves(), {"scale": {Waves.domain.names[0]: 4.0}})
+    torch.testing.assert_close(raw.embedding(Jet.constant(x)).value, torch.tensor([[2.0, -1.0, 3.0]]))
+    mapped = make_ends("mlp", Waves(), {"scale": {Waves.domain.names[0]: 4.0}, "normalize": True})
+    plain = make_ends("mlp", Waves(), {"normalize": True})
+    torch.testing.assert_close(
+        mapped.embedding(Jet.constant(x)).value,
+        plain.embedding(Jet.constant(x)).value * torch.tensor([4.0, 1.0, 1.0]),
+    )
+
+
 def test_first_scale_multiplies_the_first_layer_alone() -> None:
     weights = []
     for scale in (1.0, 4.0):
@@ -342,6 +355,10 @@ def test_initial_values_that_are_not_periodic_contradict_the_embedding() -> None
         ({"periodic": ["z"]}, "no coordinate 'z'; it has x, t"),
         ({"periodic": ["x", "x"]}, "'x' twice"),
         ({"periodic": "x", "harmonics": 0}, "harmonics is 0"),
+        ({"scale": {"q": 2.0}}, "no coordinate 'q'"),
+        ({"scale": {"t": 0.0}}, "scale of 't' is 0.0"),
+        ({"scale": {"t": float("inf")}}, "scale of 't' is inf"),
+        ({"periodic": "x", "scale": {"x": 2.0}}, "it is periodic, take more harmonics"),
         ({"fourier": -1}, "fourier -1"),
         ({"fourier": 3, "fourier_std": 0.0}, "fourier_std 0.0"),
         ({"fourier": 3, "fourier_activation": "tnh"}, "did you mean 'tanh'"),

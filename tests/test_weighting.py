@@ -232,3 +232,54 @@ def test_without_balance_a_checkpoint_has_no_multipliers() -> None:
     assert "multipliers" not in module().state_dict()
     with pytest.raises(ValueError, match="balance is -1"):
         module(balance=-1)
+
+
+def test_held_causal_weights_stay_while_the_network_moves() -> None:
+    objective, network, points = causal_parts()
+    loss, _ = objective.loss(network, points)
+    objective.hold_causal(network, points)
+    torch.testing.assert_close(objective.loss(network, points)[0], loss)
+    weights = objective.held_causal.clone()
+    with torch.no_grad():
+        for p in network.parameters():
+            p.mul_(1.5)
+    r = objective.residuals(network, points)["pde"]
+    torch.testing.assert_close(r.emphasis, weights)
+    held = objective.loss(network, points)[0]
+    objective.held_causal = None
+    assert not torch.isclose(objective.loss(network, points)[0], held), "free weights follow the network"
+
+
+def test_causal_weights_of_ranks_are_those_of_all_points() -> None:
+    torch.manual_seed(0)
+    time, residual = torch.rand(200), torch.randn(200)
+    halves = [slice(0, 100), slice(100, 200)]
+    sums: list[Tensor] = []
+
+    def gather(x: Tensor) -> Tensor:
+        sums.append(x)
+        return x
+
+    for half in halves:
+        causal_weights([residual[half]], time[half], 0.1, gather)
+    mean = torch.stack(sums).mean(0)
+    parts = [causal_weights([residual[half]], time[half], 0.1, lambda _: mean) for half in halves]
+    torch.testing.assert_close(torch.cat(parts), causal_weights([residual], time, 0.1))
+
+
+@pytest.mark.parametrize("optimizer", ["gauss_newton", "ssbroyden", "lbfgs"])
+def test_a_step_that_searches_sees_one_loss(optimizer: str) -> None:
+    """Causal weights are held within the step: at its end they are those of its start."""
+    m = module(optimizer, causal=5.0)
+    seen: list[Tensor] = []
+    whole = m.objective.loss
+
+    def noted(network: torch.nn.Module, points: dict[str, Tensor]) -> Any:
+        seen.append(m.objective.residuals(network, points)["pde"].emphasis.clone())
+        return whole(network, points)
+
+    m.objective.loss = noted  # type: ignore[method-assign]
+    fit(m, 1)
+    assert len(seen) > 1
+    assert all(torch.equal(w, seen[0]) for w in seen)
+    assert seen[0].min() < 0.9

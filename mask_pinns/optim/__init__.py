@@ -39,6 +39,11 @@ class Method:
     remembers_points: bool = False
     least_squares: bool = False
 
+    @property
+    def searches(self) -> bool:
+        """Whether it looks at the loss several times in a step."""
+        return self.remembers_points or self.least_squares
+
 
 # Tolerances of zero: L-BFGS ends a step when nothing moves any more, not at an arbitrary small change.
 _lbfgs: Any = partial(
