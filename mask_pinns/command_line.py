@@ -31,6 +31,7 @@ from mask_pinns.problems.loading import problem_class
 
 COMMANDS = ("fit", "validate", "test", "predict")
 TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "profiler", "detect_anomaly", "plugins", "limit_val_batches"}
+SHORT = ("width", "blocks", "activation", "mask", "mask_init", "first_scale", "first_bias")
 DESCRIPTION = f"""Trains a Mask-PINN on a PDE. With no flags: the wave equation, by its recipe.
 
   python train.py                                        train
@@ -116,7 +117,7 @@ def _add_network(parser: ArgumentParser, name: str) -> None:
     group.add_argument("--network.name", type=str, default=name, help=f"short: --network NAME; {', '.join(NETWORKS)}")
     for key, parameter in options.items():
         kind = {"width": PositiveInt, "blocks": NonNegativeInt}.get(key, parameter.annotation)
-        short = [f"--{key}"] if key in ("width", "blocks", "activation", "mask", "mask_init", "first_scale") else []
+        short = [f"--{key}"] if key in SHORT else []
         group.add_argument(f"--network.{key}", *short, type=kind, default=parameter.default, help=help_of.get(key))
 
 

@@ -44,6 +44,15 @@ class Jacobian:
             raise ValueError("Gauss-Newton needs derivatives by jets: use --derivatives jet, or another optimizer")
         self.objective, self.network, self.chunk = objective, network, chunk
         self.parameters = {k: p for k, p in network.named_parameters() if p.requires_grad}
+        self._rows_at: dict[tuple[int, ...], int] = {}
+
+    def rows(self, points: PointSets) -> int:
+        """The number of residuals R at so many points of each term; evaluated once for each such number."""
+        sizes = tuple(map(len, points.values()))
+        if sizes not in self._rows_at:
+            with torch.no_grad():
+                self._rows_at[sizes] = len(self.objective.residual_vector(self.network, points))
+        return self._rows_at[sizes]
 
     def blocks(self, points: PointSets) -> Iterator[tuple[Tensor, Tensor]]:
         """Blocks (v, J) of shapes (R,) and (R, P) that make up the residual vector and its Jacobian."""

@@ -60,10 +60,12 @@ class FeedForward(JetNetwork):
         input_layer: begin with an input layer; without it the inputs go straight into the blocks (an embedding makes
             as many of them as `width`).
         first_scale: factor on the first layer's initial weights; above one for solutions of high frequency.
+        first_bias: the first layer's biases start uniform in [-first_bias, first_bias] (0 as published). With pi, the
+            phases of sine units are spread: without, an odd activation makes an odd function of the coordinates.
 
     Raises:
         ValueError: width below one, blocks below zero, an unknown activation, inputs that do not fit the blocks,
-            first_scale zero or below.
+            first_scale zero or below, first_bias below zero.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class FeedForward(JetNetwork):
         skip: bool = True,
         input_layer: bool = True,
         first_scale: float = 1.0,
+        first_bias: float = 0.0,
     ) -> None:
         super().__init__()
         if width < 1:
@@ -91,14 +94,23 @@ class FeedForward(JetNetwork):
             )
         if not first_scale > 0:
             raise ValueError(f"first_scale is {first_scale}; it must be above 0")
+        if not first_bias >= 0:
+            raise ValueError(f"first_bias is {first_bias}; it must be 0 or more")
         layer = partial(Masked, activation=activation, mask=mask, mask_init=mask_init)
         self.skip = skip
         self.input = layer(inputs, width) if input_layer else nn.Identity()
         self.blocks = nn.ModuleList(nn.Sequential(layer(width, width), layer(width, width)) for _ in range(blocks))
         self.output = Linear(width, outputs)
-        if first_scale != 1.0:
-            with torch.no_grad():
-                next(m for m in self.modules() if isinstance(m, Linear)).weight.mul_(first_scale)
+        self._begin(next(m for m in self.modules() if isinstance(m, Linear)), first_scale, first_bias)
+
+    @staticmethod
+    @torch.no_grad()
+    def _begin(first: Linear, scale: float, bias: float) -> None:
+        """The first layer's frequencies and phases at the start."""
+        if scale != 1.0:
+            first.weight.mul_(scale)
+        if bias:
+            first.bias.uniform_(-bias, bias)
 
     def layers(self, jet: Jet) -> Jet:
         h: Jet = self.input(jet)

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mask_pinns.optim import broyden
+from mask_pinns.optim import memory
 from mask_pinns.optim.broyden import VARIANTS, SelfScaledBroyden, ssbroyden
 from mask_pinns.optim.memory import available_memory, require_memory
 
@@ -291,7 +291,7 @@ def test_free_memory_is_what_the_kernel_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("large", "level"), [(10**9, logging.INFO), (10, logging.WARNING)])
 def test_memory_is_announced_once(caplog, monkeypatch: pytest.MonkeyPatch, large: int, level: int) -> None:
-    monkeypatch.setattr(broyden, "LARGE", large)
+    monkeypatch.setattr(memory, "LARGE", large)
     caplog.set_level(logging.INFO)
     p = parameters(5)
     optimizer = SelfScaledBroyden([p])
@@ -300,7 +300,7 @@ def test_memory_is_announced_once(caplog, monkeypatch: pytest.MonkeyPatch, large
         optimizer.step(closure(optimizer, p, bumpy))
     (record,) = caplog.records
     assert record.levelno == level
-    assert record.getMessage() == "the inverse Hessian of 5 parameters takes 0.000 GB on cpu"
+    assert record.getMessage() == "the inverse Hessian of 5 parameters: 0.000 GB on cpu"
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,17 @@ def test_first_scale_multiplies_the_first_layer_alone() -> None:
         torch.testing.assert_close(weights[1][key], w * (4 if key == "input.0.weight" else 1))
 
 
+def test_first_bias_spreads_the_first_layers_phases_alone() -> None:
+    torch.manual_seed(0)
+    state = NETWORKS["masked"](2, 1, width=500, blocks=1, first_bias=pi).state_dict()
+    first = state["input.0.bias"]
+    assert first.abs().max() <= pi
+    torch.testing.assert_close(first.std(), torch.tensor(pi / 3**0.5), rtol=0.1, atol=0)
+    assert all(not b.any() for k, b in state.items() if k.endswith("bias") and k != "input.0.bias")
+    with pytest.raises(ValueError, match="first_bias is -1"):
+        NETWORKS["masked"](2, 1, first_bias=-1.0)
+
+
 # ---- what leaves the loss -----------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -157,3 +159,33 @@ def test_a_step_that_fails_leaves_the_parameters_and_raises_the_damping() -> Non
 def test_options_out_of_range(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected damping > 0"):
         GaussNewton(curve().parameters, **options)
+
+
+@pytest.mark.parametrize(("size", "rows", "what"), [(3, 40, r"J'J of 3 parameters"), (6, 5, r"J \(5 x 6\) and J J'")])
+def test_memory_is_announced_once_and_refused_before_it_is_taken(
+    caplog: Any, monkeypatch: pytest.MonkeyPatch, size: int, rows: int, what: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    problem = curve(rows, size)
+    optimizer = GaussNewton(problem.parameters)
+    for _ in range(2):
+        optimizer.step(lambda: problem)
+    (record,) = caplog.records
+    assert re.match(what, record.getMessage())
+    monkeypatch.setattr("mask_pinns.optim.memory.available_memory", lambda device: 100)
+    with pytest.raises(ValueError, match=what + r".* but 0.0 GB are free.*smaller width or fewer points"):
+        GaussNewton(problem.parameters).step(lambda: problem)
+    GaussNewton(problem.parameters, largest=2).step(lambda: problem)  # no matrix, no memory
+
+
+def test_rows_are_counted_once_for_each_number_of_points() -> None:
+    problem = make_problem("wave")
+    objective = Objective(problem)
+    jacobian = Jacobian(objective, small_network("masked", 2, 1))
+    looks: list[int] = []
+    whole = objective.residual_vector
+    objective.residual_vector = lambda *a: (looks.append(1), whole(*a))[1]  # type: ignore[method-assign]
+    data = PointsDataModule(problem, {"pde": 9, "initial": 5, "dirichlet_x": 4})
+    assert jacobian.rows(data.draw(0)) == jacobian.rows(data.draw(1)) == 9 + 2 * 5 + 2 * 4
+    assert len(looks) == 1
+    assert jacobian.rows(PointsDataModule(problem, 20).draw(0)) == 20 + 2 * 2 + 2 * 2

@@ -16,7 +16,6 @@ Urban, Stefanou & Pons, J. Comput. Phys. 523 (2025) 113656, eq. 11 (ssbfgs) and 
 
 from __future__ import annotations
 
-import logging
 import math
 import sys
 from collections.abc import Callable, Iterable
@@ -27,11 +26,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from mask_pinns.optim.line_search import Trial, strong_wolfe
-from mask_pinns.optim.memory import require_memory
+from mask_pinns.optim.memory import announce, require_memory
 from mask_pinns.registry import lookup
-
-_log = logging.getLogger(__name__)
-LARGE = 10**9  # bytes; an inverse Hessian beyond that is announced by a warning, else for those who ask for it
 
 Scaling = tuple[float, float, float]  # theta, sigma, tau
 
@@ -212,9 +208,7 @@ class SelfScaledBroyden(Optimizer):
         p = self._parameters[0]
         if not self.state[p]:
             n = self._require_memory()
-            size = n * n * p.itemsize
-            level = logging.WARNING if size > LARGE else logging.INFO
-            _log.log(level, "the inverse Hessian of %d parameters takes %.3f GB on %s", n, size / 1e9, p.device)
+            announce(n * n * p.itemsize, p.device, f"the inverse Hessian of {n:,} parameters")
             self.state[p] |= {"H": torch.eye(n, dtype=p.dtype, device=p.device), "updates": 0, "evaluations": 0}
         return self.state[p]
 

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from mask_pinns.optim.memory import announce, require_memory
+
 
 class LeastSquares(Protocol):
     """What `GaussNewton.step` gets from its closure. Sums over ranks are taken behind it."""
@@ -162,7 +164,7 @@ class GaussNewton(Optimizer):
         tries: at most so many dampings a step; then none is taken, which is a step without progress.
         largest: side of the largest matrix to factorize; beyond it, conjugate gradients.
 
-    Raises ValueError for a number out of range.
+    Raises ValueError for a number out of range, and at the first step where its matrices do not fit into memory.
     """
 
     def __init__(
@@ -186,6 +188,7 @@ class GaussNewton(Optimizer):
         if len(self.param_groups) > 1:
             raise ValueError("Gauss-Newton takes one group of parameters")
         self.parameters = [p for p in self.param_groups[0]["params"] if p.requires_grad]
+        self._announced = False
 
     @torch.no_grad()
     def step(self, closure: Callable[[], LeastSquares]) -> Tensor:  # type: ignore[override]
@@ -210,8 +213,21 @@ class GaussNewton(Optimizer):
     def _form(self, problem: LeastSquares, largest: int) -> Form:
         size, rows = sum(p.numel() for p in self.parameters), problem.rows
         if rows is not None and rows < size and rows <= largest:
+            self._announce(f"J ({rows:,} x {size:,}) and J J'", 2 * rows * size + 3 * rows**2)
             return SampleSpace(problem)
-        return ParameterSpace(problem) if size <= largest else MatrixFree(problem)
+        if size > largest:
+            return MatrixFree(problem)
+        self._announce(f"J'J of {size:,} parameters", 3 * size**2)
+        return ParameterSpace(problem)
+
+    def _announce(self, what: str, numbers: int) -> None:
+        """Logs once what a step takes. Raises ValueError where it does not fit."""
+        p = self.parameters[0]
+        if not self._announced:
+            need = numbers * p.itemsize
+            require_memory(need, p.device, what, "take a smaller width or fewer points, or a smaller `largest`")
+            announce(need, p.device, f"{what}, with working copies")
+            self._announced = True
 
     def _keeps_its_promise(self, form: Form, step: Tensor, problem: LeastSquares) -> bool:
         """Takes the step, and says whether it brought at least its share of what was predicted."""

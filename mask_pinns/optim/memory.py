@@ -1,10 +1,14 @@
-"""Memory: what there is, and a refusal in one line before more than that is taken."""
+"""Memory: what there is, a refusal in one line before more than that is taken, and a line on what is."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
+
+_log = logging.getLogger(__name__)
+LARGE = 10**9  # bytes; what takes more is announced by a warning, else for those who ask for it
 
 
 def available_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> int | None:
@@ -26,3 +30,9 @@ def require_memory(need: int, device: torch.device, what: str, cure: str) -> Non
     free = available_memory(device)
     if free is not None and need > free:
         raise ValueError(f"{what} needs {need / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free on {device}: {cure}")
+
+
+def announce(need: int, device: torch.device, what: str) -> None:
+    """Logs that `what` takes so many bytes on the device."""
+    level = logging.WARNING if need > LARGE else logging.INFO
+    _log.log(level, "%s: %.3f GB on %s", what, need / 1e9, device)
