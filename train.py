@@ -38,7 +38,7 @@ PRECISIONS: dict[str, Any] = {
     "32-true": "32-true", "64-true": "64-true", "16-mixed": "16-mixed", "bf16-mixed": "bf16-mixed",
 }  # fmt: skip
 
-INTERVALS = {"log": (200, 50), "validate": (25, 500), "statistics": (40, 500), "figures": (5, 5000)}
+INTERVALS = {"log": (200, 50), "validate": (16, 500), "statistics": (20, 500), "figures": (3, 5000)}
 """Every 1/share of the run, and at most so many steps: {name: (share, most)}."""
 LONGEST_BURST = 50
 

@@ -23,6 +23,8 @@ from mask_pinns.layers import Activation
 from mask_pinns.networks import JetNetwork
 from mask_pinns.problems import Box
 
+BINS = 64  # of a histogram, equal ones: counting into TensorBoard's own 1,500 was most of a look
+
 
 @dataclass(frozen=True)
 class LayerFeatures:
@@ -143,7 +145,7 @@ class FeatureStatistics(L.Callback):
             board.add_scalar(f"{quantity}/{tag}", value.item(), step)
         if not self.histograms:
             return
-        board.add_histogram(f"preactivation/{tag}", layer.z, step)
-        board.add_histogram(f"feature/{tag}", layer.h, step)
+        board.add_histogram(f"preactivation/{tag}", layer.z, step, bins=BINS)
+        board.add_histogram(f"feature/{tag}", layer.h, step, bins=BINS)
         if layer.activation.alpha is not None:
-            board.add_histogram(f"alpha/{tag}", layer.activation.alpha.detach().abs(), step)
+            board.add_histogram(f"alpha/{tag}", layer.activation.alpha.detach().abs(), step, bins=BINS)

@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from mask_pinns import MaskPINN, Problem
 from mask_pinns.problems import Evaluation
@@ -38,7 +39,6 @@ def draw(problem: Problem, grid: Evaluation, predicted: np.ndarray, title: str) 
     true = None if grid.values is None else grid.values.numpy()
     rows, columns = len(problem.fields), 1 if true is None else 3
     figure = Figure(figsize=(4.6 * columns, 3.4 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     for f, name in enumerate(problem.fields):
         panels = [(predicted[:, f], f"{name}, network")]
@@ -49,6 +49,13 @@ def draw(problem: Problem, grid: Evaluation, predicted: np.ndarray, title: str) 
             axis.set_title(label)
     figure.suptitle(title)
     return figure
+
+
+def rendered(figure: Figure) -> np.ndarray:
+    """The figure's pixels, (height, width, 3): drawn once, whoever wants them."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _curve(figure: Figure, axis: Any, grid: Evaluation, values: np.ndarray) -> None:
@@ -97,8 +104,9 @@ class SolutionFigures(L.Callback):
         figure = draw(
             module.problem, grid, module.predict(grid.points), f"{module.problem.title}, step {trainer.global_step}"
         )
+        pixels = rendered(figure)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_figure("solution", figure, trainer.global_step)
+                logger.experiment.add_image("solution", pixels, trainer.global_step, dataformats="HWC")
         if save:
-            figure.savefig(self.path, dpi=120)
+            imsave(self.path, pixels)

@@ -2,8 +2,8 @@
 
     (J'J + lambda I) s = -J'v,      ratio = (|v|^2 - |v(x + s)|^2) / (|v|^2 - |v + J s|^2)
 
-Each step begins with the damping `shrink` times smaller than the last, and raises it until the ratio of actual to
-predicted decrease reaches a small target: of a ladder of dampings, the least one that keeps its promise. The far
+Each step begins with a smaller damping than the last, and raises it until the ratio of actual to predicted decrease
+reaches a small target: of a ladder of dampings, the least one that keeps its promise. The far
 commoner rule, to lower the damping only where the model is very good, is far slower on PINNs (arXiv 2607.02194).
 
 Three forms of the same step, by size (R residuals, P parameters):
@@ -42,7 +42,7 @@ class LeastSquares(Protocol):
 
 
 class ParameterSpace:
-    """J'J and J'v, accumulated block by block."""
+    """J'J (its lower triangle) and J'v, accumulated block by block."""
 
     def __init__(self, problem: LeastSquares) -> None:
         parts = []
@@ -53,23 +53,24 @@ class ParameterSpace:
             parts.append((j.T @ v, v @ v))
         assert gram is not None, "no residuals"
         gradient, loss = (torch.stack(x).sum(0) for x in zip(*parts, strict=True))
-        self.gram, self.gradient, self.loss = map(problem.total, (_symmetric(gram), gradient, loss))
+        self.lower, self.gradient, self.loss = map(problem.total, (gram.tril_(), gradient, loss))
 
     @property
     def scale(self) -> float:
         """The mean of the diagonal of J'J."""
-        return float(self.gram.diagonal().mean())
+        return float(self.lower.diagonal().mean())
 
     def step(self, damping: float) -> Tensor | None:
         """The damped step; None where J'J + damping I is not positive definite to rounding."""
-        damped = self.gram.clone()
+        damped = self.lower.clone()
         damped.diagonal().add_(damping)
-        factor, info = torch.linalg.cholesky_ex(damped)
+        factor, info = torch.linalg.cholesky_ex(damped)  # reads the lower triangle alone
         return None if info else torch.cholesky_solve(-self.gradient[:, None], factor)[:, 0]
 
     def predicted(self, step: Tensor) -> Tensor:
         """|v|^2 - |v + J s|^2."""
-        return -(2 * self.gradient @ step + step @ (self.gram @ step))
+        lower = self.lower @ step
+        return -(2 * self.gradient @ step + 2 * step @ lower - step @ (self.lower.diagonal() * step))
 
 
 def _add_lower(gram: Tensor, j: Tensor, pieces: int = 8) -> None:
@@ -77,11 +78,6 @@ def _add_lower(gram: Tensor, j: Tensor, pieces: int = 8) -> None:
     size = max(256, -(-len(gram) // pieces))
     for begin in range(0, len(gram), size):
         gram[begin:, begin : begin + size].addmm_(j[:, begin:].T, j[:, begin : begin + size])
-
-
-def _symmetric(lower: Tensor) -> Tensor:
-    """The symmetric matrix with this lower triangle."""
-    return lower.tril() + lower.tril(-1).T
 
 
 class SampleSpace:
@@ -159,7 +155,8 @@ class GaussNewton(Optimizer):
         lr: factor on the step; 1 is Gauss-Newton's own.
         damping: at the start, in units of the mean diagonal of J'J.
         ratio: least actual over predicted decrease of a step that is taken.
-        shrink: factor by which each step lowers the damping before its first try.
+        shrink: factor by which a step lowers the damping before its first try, where the step before could take its
+            first; else by `grow` alone.
         grow: factor by which a failed try raises it.
         tries: at most so many dampings a step; then none is taken, which is a step without progress.
         largest: side of the largest matrix to factorize; beyond it, conjugate gradients.
@@ -197,18 +194,24 @@ class GaussNewton(Optimizer):
         form = self._form(problem, group["largest"])
         state = self.state[self.parameters[0]]
         before = [p.clone() for p in self.parameters]
-        start = state.get("damping", group["damping"] * form.scale * group["shrink"])
-        damping = max(start / group["shrink"], torch.finfo(form.loss.dtype).eps * form.scale)
-        for _ in range(group["tries"]):
+        damping = max(self._first_damping(form), torch.finfo(form.loss.dtype).eps * form.scale)
+        for tried in range(group["tries"]):
             step = form.step(damping)
             if step is not None and self._keeps_its_promise(form, group["lr"] * step, problem):
-                state["damping"] = damping
+                state["damping"], state["bold"] = damping, tried == 0
                 return form.loss
             for p, value in zip(self.parameters, before, strict=True):
                 p.copy_(value)
             damping *= group["grow"]
-        state["damping"] = damping
+        state["damping"], state["bold"] = damping, False
         return form.loss
+
+    def _first_damping(self, form: Form) -> float:
+        """The first that a step tries."""
+        group, state = self.param_groups[0], self.state[self.parameters[0]]
+        if "damping" not in state:
+            return float(group["damping"] * form.scale)
+        return float(state["damping"] / (group["shrink"] if state["bold"] else group["grow"]))
 
     def _form(self, problem: LeastSquares, largest: int) -> Form:
         size, rows = sum(p.numel() for p in self.parameters), problem.rows
