@@ -4,7 +4,8 @@
     python benchmarks/accuracy.py --only wave burgers --seeds 0
     python benchmarks/accuracy.py --table                        the table of what is stored, in Markdown
 
-Each run is `python train.py --config configs/<recipe>.yaml --seed SEED` in a process of its own. Recorded: relative L2
+Each run is `python train.py --config configs/<recipe>.yaml --seed SEED` in a process of its own; `default-<Problem>` is
+`python train.py --problem benchmarks/unseen.py:<Problem>`, a problem that nothing was tuned on. Recorded: relative L2
 and largest error of the final weights, seconds of training (validation and pictures included), parameters, loss. Runs
 end by their steps; nothing is chosen by the known solution, which is looked at for the table alone.
 """
@@ -23,7 +24,10 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "accuracy.json"
-RECIPES = sorted(p.stem for p in (ROOT / "configs").glob("*.yaml") if p.stem != "default")
+RECIPES = {p.stem: ["--config", str(p)] for p in sorted((ROOT / "configs").glob("*.yaml")) if p.stem != "default"} | {
+    f"default-{name}": ["--problem", f"{ROOT / 'benchmarks/unseen.py'}:{name}"]
+    for name in ("AdvectionDiffusion", "Fisher", "Poisson3D", "Schrodinger")
+}
 KEPT = ("seed", "rel_l2", "max_error", "loss", "steps", "wall_s", "s_per_step", "parameters", "optimizer", "dtype",
         "stop_reason", "device", "versions", "commit")  # fmt: skip
 
@@ -31,7 +35,7 @@ KEPT = ("seed", "rel_l2", "max_error", "loss", "steps", "wall_s", "s_per_step", 
 def run(recipe: str, seed: int, folder: str) -> dict[str, Any]:
     """One run of a recipe: its summary, and the curve of relative L2 against steps."""
     name = f"{recipe}-{seed}"
-    flags = ["--config", str(ROOT / "configs" / f"{recipe}.yaml"), "--seed", str(seed), "--folder", folder]
+    flags = [*RECIPES[recipe], "--seed", str(seed), "--folder", folder]
     subprocess.run([sys.executable, str(ROOT / "train.py"), *flags, "--name", name], check=True, cwd=ROOT)
     summary = json.loads((Path(folder) / name / "summary.json").read_text())
     with (Path(folder) / name / "metrics.csv").open(newline="") as file:
@@ -57,7 +61,7 @@ def table(results: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=RECIPES, default=RECIPES)
+    parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--table", action="store_true", help="only print the table of what is stored")
     given = parser.parse_args()

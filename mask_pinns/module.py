@@ -97,6 +97,7 @@ class MaskPINN(Evaluated):
         self.jacobian: Jacobian | None = None  # for least-squares methods, made at their first step
         self.compile_seconds = 0.0
         self.schedule = Schedule(parse_phases(optimizer, lr=lr, decay=decay, decay_every=decay_every))
+        self.run_dtype = next(self.network.parameters()).dtype  # the trainer's, once there is one
         self.last_loss = torch.tensor(float("nan"))  # at the start of the latest step
         self.stop_reason = "steps"
         self.evaluations = self.points = 0  # of the loss, and the points it was evaluated at, in this session
@@ -126,6 +127,8 @@ class MaskPINN(Evaluated):
         return phase.method.resample if phase.resample is None else phase.resample
 
     def configure_optimizers(self) -> Any:
+        """All phases' optimizers. Their states, if a checkpoint brings some, will take the dtype of the weights."""
+        self._take_precision()
         built = [phase.build(self.network.parameters()) for phase in self.schedule.phases]
         return [optimizer for optimizer, _ in built], [scheduler for _, scheduler in built]
 
@@ -153,7 +156,19 @@ class MaskPINN(Evaluated):
         for points in (batch,) if isinstance(batch, dict) else batch:
             self._optimizer_step(points)
 
+    def _take_precision(self) -> None:
+        """Puts the network into the current phase's precision; where that changes it, the loss is prepared anew."""
+        dtype = self.schedule.phase.dtype or self.run_dtype
+        if next(self.network.parameters()).dtype == dtype:
+            return
+        if self.trainer.world_size > 1:
+            raise ValueError("a phase with a precision of its own runs on one device: leave out `precision`")
+        self.network.to(dtype)
+        self.loss = self.jacobian = None
+
     def _optimizer_step(self, points: PointSets) -> None:
+        dtype = next(self.network.parameters()).dtype
+        points = {name: x.to(dtype) for name, x in points.items()}
         optimizer, method = self._current(self.optimizers()), self.schedule.phase.method
         balances = self.balance_every > 0 and self.global_step % self.balance_every == 0
         if self.balance_every:
@@ -238,6 +253,8 @@ class MaskPINN(Evaluated):
             forget(optimizer)
         if reason is not None:
             self.stop(reason)
+        else:
+            self._take_precision()
 
     def _current(self, items: Any) -> Any:
         """The current phase's item of what Lightning gives as one item or a list."""
@@ -298,6 +315,7 @@ class MaskPINN(Evaluated):
             if self.balance_every:
                 self.multipliers.fill_(1.0)
         self.trainer.strategy.precision_plugin.convert_module(self)
+        self.run_dtype = next(self.network.parameters()).dtype
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """In a fit, takes the schedule up; without a trainer to say the dtype, takes that of the weights."""

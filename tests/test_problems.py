@@ -110,6 +110,8 @@ KNOWN = [make_problem(n) for n in PROBLEMS if make_problem(n).reference is None]
 KNOWN += [PROBLEMS["wave"](c=2.0), PROBLEMS["convection"](beta=50), PROBLEMS["helmholtz"](k=2.0, a=1, b=4)]
 KNOWN += [PROBLEMS["klein_gordon"](a=2.5), PROBLEMS["kovasznay"](Re=20.0), PROBLEMS["wave_two_modes"](c=1.0)]
 KNOWN += [Rotation(), Cooling(), Poisson3(), Decay()]
+UNSEEN = Path(__file__).parent.parent / "benchmarks/unseen.py"
+KNOWN += [make_problem(f"{UNSEEN}:{n}") for n in ("AdvectionDiffusion", "Fisher", "Poisson3D", "Schrodinger")]
 
 
 @pytest.mark.parametrize("problem", KNOWN, ids=lambda p: f"{p.title}-{p.coefficients()}")

@@ -356,3 +356,33 @@ def test_a_phase_ends_at_its_target() -> None:
     fit(alone, 200)
     assert alone.stop_reason == "target"
     assert alone.last_loss <= 0.1
+
+
+MIXED = [{"optimizer": "adam", "steps": 4, "precision": 32}, {"optimizer": "gauss_newton", "steps": 3}]
+
+
+def test_a_phase_can_have_a_precision_of_its_own() -> None:
+    m = module(MIXED)
+    seen: list[torch.dtype] = []
+    whole = m._optimizer_step
+    m._optimizer_step = lambda points: (whole(points), seen.append(next(m.network.parameters()).dtype))[0]  # type: ignore[method-assign]
+    fit(m, 7)
+    # what is seen is the precision after a step: that of the next one
+    assert seen == [torch.float32] * 3 + [torch.float64] * 4
+    assert m.run_dtype == torch.float64
+
+
+@pytest.mark.parametrize("steps", [2, 4, 5])
+def test_resume_in_a_run_of_mixed_precision_equals_the_uninterrupted_run(steps: int, tmp_path: Path) -> None:
+    whole = module(MIXED)
+    fit(whole, 7)
+    first = module(MIXED)
+    fit(first, steps).save_checkpoint(tmp_path / "a.ckpt")
+    second = module(MIXED)
+    fit(second, 7, ckpt_path=tmp_path / "a.ckpt")
+    assert same_weights(whole, second)
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(ValueError, match="phase 'adam': precision is 16; expected 32, 64"):
+        module([{"optimizer": "adam", "precision": 16}])

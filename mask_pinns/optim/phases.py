@@ -21,6 +21,8 @@ from torch.optim.lr_scheduler import StepLR
 from mask_pinns.optim import OPTIMIZERS, Method
 from mask_pinns.registry import lookup, unknown
 
+PRECISIONS = {None: None, 32: torch.float32, 64: torch.float64}
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -33,6 +35,7 @@ class Phase:
         decay, decay_every: staircase, lr * decay^floor(step / decay_every), for optimizers that decay.
         resample: steps between fresh points; 0 keeps the first; None: the optimizer's own way.
         target: end the phase at a loss this small.
+        precision: 32 or 64, bits of weights and points in this phase, on one device; None: those of the run.
         options: further arguments of the optimizer, e.g. betas, max_iter.
 
     Raises:
@@ -46,6 +49,7 @@ class Phase:
     decay_every: int = 1000
     resample: int | None = None
     target: float | None = None
+    precision: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -68,6 +72,8 @@ class Phase:
             )
         if self.resample is not None and self.resample < 0:
             raise ValueError(f"{what}: resample is {self.resample}; it must be 0 (never) or more")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"{what}: precision is {self.precision!r}; expected 32, 64, or nothing for the run's own")
         parameters = inspect.signature(method.build).parameters.values()
         own = ("params", "lr", "fused", "variant")  # set by the phase, or by its optimizer's name
         known = [p.name for p in parameters if p.name not in own and p.kind is not p.VAR_KEYWORD]
@@ -88,6 +94,11 @@ class Phase:
         """Evaluations of the loss in one step, about: one, or as many as the optimizer's inner iterations."""
         default = inspect.signature(self.method.build).parameters.get("max_iter")
         return int(self.options.get("max_iter", default.default if default else 1))
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """Of weights and points; None: the run's own."""
+        return PRECISIONS[self.precision]
 
     def build(self, parameters: Iterable[nn.Parameter]) -> tuple[Optimizer, StepLR]:
         """The optimizer and its learning-rate staircase."""
