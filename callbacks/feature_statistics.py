@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
+from callbacks.distributions import dead_share, effective_rank, quantiles, sample, shape, wasserstein
 from datamodules.points import generator
 from datamodules.samplers import sobol
 from mask_pinns.layers import Activation
@@ -33,6 +34,10 @@ class LayerFeatures:
     z: Tensor
     h: Tensor
     activation: Activation
+
+    def stages(self) -> dict[str, Tensor]:
+        """What has a distribution, by name."""
+        return {"preactivation": self.z, "feature": self.h}
 
 
 def probe_points(box: Box, n: int, device: Any = "cpu", dtype: torch.dtype | None = None) -> Tensor:
@@ -75,18 +80,21 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
 
 
 def statistics(layer: LayerFeatures) -> dict[str, Tensor]:
-    """The numbers for one layer, over all probe points and units.
+    """The numbers for one layer, over all probe points and units (formulas in `distributions.py`).
 
-    preactivation_mean, preactivation_std, feature_mean, feature_std: of z and of h (population deviation);
-    saturation: share of entries on the flat part of the activation; and with a mask
+    preactivation_* of z and feature_* of h: mean, std, skewness, kurtosis and quantiles;
+    saturation: share of entries on the flat part of the activation; effective_rank and dead units of h; with a mask
     openness: mean m(z); alpha_mean, alpha_min, alpha_max: of |alpha| (its sign is irrelevant).
     """
     found = {
-        "preactivation_mean": layer.z.mean(),
-        "preactivation_std": layer.z.std(correction=0),
-        "feature_mean": layer.h.mean(),
-        "feature_std": layer.h.std(correction=0),
+        f"{stage}_{name}": value
+        for stage, x in layer.stages().items()
+        for name, value in (shape(x) | quantiles(x)).items()
+    }
+    found |= {
         "saturation": layer.activation.saturation(layer.z),
+        "effective_rank": effective_rank(layer.h),
+        "dead": dead_share(layer.h),
     }
     if layer.activation.alpha is not None:
         alpha = layer.activation.alpha.detach().abs()
@@ -99,8 +107,26 @@ def statistics(layer: LayerFeatures) -> dict[str, Tensor]:
     return found
 
 
+class Drift:
+    """How far distributions have moved: 1-Wasserstein distances in units of the standard deviation at the start."""
+
+    def __init__(self) -> None:
+        self.start: dict[str, Tensor] = {}
+        self.last: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, x: Tensor) -> dict[str, Tensor]:
+        """drift: distance to the first x of this name; drift_step: to the last one. Both 0 at the first."""
+        now = sample(x).cpu()
+        start = self.start.setdefault(name, now)
+        last, self.last[name] = self.last.get(name, now), now
+        unit = start.std(correction=0).clamp(min=torch.finfo(x.dtype).tiny)
+        return {"drift": wasserstein(now, start) / unit, "drift_step": wasserstein(now, last) / unit}
+
+
 class FeatureStatistics(L.Callback):
     """Writes `<quantity>/<layer>` scalars and histograms of z, h and |alpha| to TensorBoard.
+
+    The start, from which drift is measured, goes into the checkpoint: a resumed run measures from its own first step.
 
     Args:
         every: steps between looks (the first at the start, the last at the end).
@@ -115,6 +141,13 @@ class FeatureStatistics(L.Callback):
             raise ValueError(f"statistics every {every} steps at {probes} probes; expected 1 and 2 or more")
         self.every, self.probes, self.histograms = every, probes, histograms
         self._looked_at = -1
+        self.drift = Drift()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"start": dict(self.drift.start), "last": dict(self.drift.last)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.drift.start, self.drift.last = dict(state_dict["start"]), dict(state_dict["last"])
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         self._look(trainer, pl_module)
@@ -137,11 +170,15 @@ class FeatureStatistics(L.Callback):
         p = next(module.network.parameters())
         x = probe_points(module.problem.domain, self.probes, p.device, p.dtype)
         for i, (name, layer) in enumerate(features(module.network, x).items()):
+            values = statistics(layer)
+            for stage, entries in layer.stages().items():
+                moved = self.drift(f"{stage}/{name}", entries)
+                values |= {f"{stage}_{quantity}": value for quantity, value in moved.items()}
             for board in boards:
-                self._write(board, f"{i}_{name}", layer, step)
+                self._write(board, f"{i}_{name}", layer, values, step)
 
-    def _write(self, board: Any, tag: str, layer: LayerFeatures, step: int) -> None:
-        for quantity, value in statistics(layer).items():
+    def _write(self, board: Any, tag: str, layer: LayerFeatures, values: dict[str, Tensor], step: int) -> None:
+        for quantity, value in values.items():
             board.add_scalar(f"{quantity}/{tag}", value.item(), step)
         if not self.histograms:
             return
