@@ -177,7 +177,7 @@ def fit(run: Run) -> int:
         callbacks=[
             throughput,
             callbacks.Progress(throughput, console=run.console),
-            callbacks.FeatureStatistics(run.every["statistics"]),
+            callbacks.FeatureStatistics(run.every["statistics"], folder=folder),
             callbacks.SolutionFigures(folder, run.every["figures"]),
             callbacks.best_checkpoint(folder / "checkpoints"),
             callbacks.LastCheckpoint(folder / "checkpoints", run.every["validate"]),

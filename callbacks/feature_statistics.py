@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -18,12 +19,20 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from callbacks.distributions import dead_share, effective_rank, quantiles, sample, shape, wasserstein
+from callbacks.drift_table import DriftTable
+from callbacks.figures import rendered
 from datamodules.points import generator
 from datamodules.samplers import sobol
 from mask_pinns.layers import Activation
 from mask_pinns.networks import JetNetwork
 from mask_pinns.problems import Box
 
+OVERLAID = (
+    "feature_drift", "feature_drift_step", "preactivation_drift", "feature_std", "preactivation_std", "saturation",
+    "effective_rank", "dead", "openness", "alpha_mean",
+)  # fmt: skip
+"""Quantities of which TensorBoard's page "custom scalars" shows all layers in one chart."""
+PICTURED = ("feature_drift", "preactivation_drift", "saturation")
 BINS = 64  # of a histogram, equal ones: counting into TensorBoard's own 1,500 was most of a look
 
 
@@ -79,6 +88,7 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+@torch.no_grad()
 def statistics(layer: LayerFeatures) -> dict[str, Tensor]:
     """The numbers for one layer, over all probe points and units (formulas in `distributions.py`).
 
@@ -132,14 +142,20 @@ class FeatureStatistics(L.Callback):
         every: steps between looks (the first at the start, the last at the end).
         probes: number of probe points.
         histograms: write histograms as well as scalars.
+        folder: where to leave drift.csv, the scalars of all layers and looks; None: nowhere. At the end of training
+            they are drawn into TensorBoard as well, layers by steps.
 
     A network that is not made of layers on jets has no layers to look at: the callback says so once and rests.
     """
 
-    def __init__(self, every: int = 500, probes: int = 1024, histograms: bool = True) -> None:
+    def __init__(
+        self, every: int = 500, probes: int = 1024, histograms: bool = True, folder: str | Path | None = None
+    ) -> None:
         if every < 1 or probes < 2:
             raise ValueError(f"statistics every {every} steps at {probes} probes; expected 1 and 2 or more")
         self.every, self.probes, self.histograms = every, probes, histograms
+        self.folder = None if folder is None else Path(folder)
+        self.table: DriftTable | None = None
         self._looked_at = -1
         self.drift = Drift()
 
@@ -150,6 +166,10 @@ class FeatureStatistics(L.Callback):
         self.drift.start, self.drift.last = dict(state_dict["start"]), dict(state_dict["last"])
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        for board in self._boards(trainer):
+            board.add_custom_scalars({"layers": {name: ["Multiline", [f"^{name}/"]] for name in OVERLAID}})
+        if self.folder is not None and trainer.is_global_zero:
+            self.table = DriftTable(self.folder / "drift.csv", resume_at=trainer.global_step)
         self._look(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
@@ -158,28 +178,43 @@ class FeatureStatistics(L.Callback):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         self._look(trainer, pl_module)
+        if self.table is not None and self.table.rows:
+            for quantity in PICTURED:
+                pixels = rendered(self.table.picture(quantity))
+                for board in self._boards(trainer):
+                    board.add_image(f"drift/{quantity}", pixels, trainer.global_step, dataformats="HWC")
+
+    @staticmethod
+    def _boards(trainer: L.Trainer) -> list[Any]:
+        """Where to write: TensorBoard's writers, on the first rank alone (the probes are the same on all)."""
+        if not trainer.is_global_zero:
+            return []
+        return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
 
     def _look(self, trainer: L.Trainer, module: Any) -> None:
         step = trainer.global_step
-        boards = [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-        if not (boards and trainer.is_global_zero and self._looked_at != step):
+        boards = self._boards(trainer)
+        if self._looked_at == step or not (boards or self.table is not None):
             return
         self._looked_at = step
         if not isinstance(module.network, JetNetwork):
             return
         p = next(module.network.parameters())
-        x = probe_points(module.problem.domain, self.probes, p.device, p.dtype)
+        x, looked = probe_points(module.problem.domain, self.probes, p.device, p.dtype), {}
         for i, (name, layer) in enumerate(features(module.network, x).items()):
             values = statistics(layer)
             for stage, entries in layer.stages().items():
                 moved = self.drift(f"{stage}/{name}", entries)
                 values |= {f"{stage}_{quantity}": value for quantity, value in moved.items()}
+            looked[name] = {quantity: float(value) for quantity, value in values.items()}
             for board in boards:
-                self._write(board, f"{i}_{name}", layer, values, step)
+                self._write(board, f"{i}_{name}", layer, looked[name], step)
+        if self.table is not None:
+            self.table.add(step, looked)
 
-    def _write(self, board: Any, tag: str, layer: LayerFeatures, values: dict[str, Tensor], step: int) -> None:
+    def _write(self, board: Any, tag: str, layer: LayerFeatures, values: dict[str, float], step: int) -> None:
         for quantity, value in values.items():
-            board.add_scalar(f"{quantity}/{tag}", value.item(), step)
+            board.add_scalar(f"{quantity}/{tag}", value, step)
         if not self.histograms:
             return
         board.add_histogram(f"preactivation/{tag}", layer.z, step, bins=BINS)

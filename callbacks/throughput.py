@@ -15,14 +15,16 @@ class Throughput(L.Callback):
     """Logs throughput/steps_per_s, throughput/points_per_s and, on CUDA, throughput/memory_gb, where the trainer logs.
 
     A point is counted each time the loss is evaluated on it, so that a line search counts as the work it is.
-    `seconds` is the training time so far (compiling not counted), `seconds_per_step` its mean over this session.
+    `seconds` is the training time so far (compiling not counted), `seconds_per_step` its mean over this session;
+    `wall_s` is all the time from the start of training to its end, before callbacks behind this one draw and save.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.steps = 0
         self.points_per_s = 0.0
-        self._since = 0.0
+        self._since = self._begun = 0.0
+        self._ended: float | None = None
         self._first = 0  # the global step at which this session began
         self._mark = (0.0, 0)  # seconds and points at the last log
 
@@ -30,8 +32,15 @@ class Throughput(L.Callback):
     def seconds_per_step(self) -> float:
         return self.seconds / max(1, self.steps)
 
+    @property
+    def wall_s(self) -> float:
+        return (time.perf_counter() if self._ended is None else self._ended) - self._begun
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._first = trainer.global_step
+        self._first, self._begun, self._ended = trainer.global_step, time.perf_counter(), None
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._ended = time.perf_counter()
 
     def on_train_batch_start(self, *_: Any) -> None:
         self._since = time.perf_counter()
