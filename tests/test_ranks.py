@@ -19,6 +19,8 @@ from train import build
 
 ROOT = Path(__file__).parent.parent
 FLAGS = ["--width", "6", "--blocks", "1", "--points", "80", "--precision", "64", "--seed", "3"]
+# Ten iterations in all: forty take a change of one rounding in the start (1e-16) to 3e-7, ten to 1e-13 (measured).
+OPTIMIZERS = ["adam", "lbfgs", "[{optimizer: ssbroyden, max_iter: 5}]", "gauss_newton"]
 
 
 class Both:
@@ -42,7 +44,7 @@ class Both:
         return x
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "ssbroyden", "gauss_newton"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_two_ranks_equal_one_process_with_the_points_of_both(tmp_path: Path, optimizer: str) -> None:
     flags = [*FLAGS, "--optimizer", optimizer, "--steps", "2"]
     machine = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu", "--folder", str(tmp_path)]
