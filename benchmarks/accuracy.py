@@ -7,7 +7,7 @@
 Each run is `python train.py --config configs/<recipe>.yaml --seed SEED` in a process of its own; `default-<Problem>` is
 `python train.py --problem benchmarks/unseen.py:<Problem>`, a problem that nothing was tuned on. Recorded: relative L2
 and largest error of the final weights, seconds of training (validation and pictures included), parameters, loss. Runs
-end by their steps; nothing is chosen by the known solution, which is looked at for the table alone.
+end by their steps or at a loss; nothing is chosen by the known solution, which is looked at for the table alone.
 """
 
 from __future__ import annotations

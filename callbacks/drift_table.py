@@ -16,7 +16,7 @@ class DriftTable:
     """Rows of step, layer and quantities.
 
     Args:
-        path: of the CSV file, written anew here and added to with every look.
+        path: of the CSV file, begun anew at the first look and added to with every other.
         resume_at: rows from this step on, of the run that is continued, are dropped, the others kept.
     """
 
@@ -26,25 +26,23 @@ class DriftTable:
         if resume_at and path.is_file():
             with path.open(newline="") as file:
                 self.rows = [row for row in csv.DictReader(file) if int(row["step"]) < resume_at]
-        self._write(self.rows, "w")
+        if self.rows:
+            self._write(self.rows, "w")
 
     def add(self, step: int, layers: Mapping[str, Mapping[str, float]]) -> None:
         """One look: the quantities of each layer by name."""
         new = [{"step": str(step), "layer": name} | {k: repr(v) for k, v in q.items()} for name, q in layers.items()]
+        mode = "a" if self.rows else "w"
         self.rows += new
-        if len(self.rows) == len(new):
-            self._write(new, "w")
-        else:
-            self._write(new, "a")
+        self._write(new, mode)
 
     def _write(self, rows: list[dict[str, str]], mode: str) -> None:
-        """The header comes from the first row of all."""
+        """A new file begins with its header, the quantities of the first row of all."""
         with self.path.open(mode, newline="") as file:
-            if self.rows:
-                writer = csv.DictWriter(file, list(self.rows[0]))
-                if mode == "w":
-                    writer.writeheader()
-                writer.writerows(rows)
+            writer = csv.DictWriter(file, list(self.rows[0]))
+            if mode == "w":
+                writer.writeheader()
+            writer.writerows(rows)
 
     def picture(self, quantity: str) -> Figure:
         """Layers from top to bottom, looks from left to right, the quantity in colour."""

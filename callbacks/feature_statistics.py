@@ -15,12 +15,11 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
+from callbacks.boards import boards, show
 from callbacks.distributions import dead_share, effective_rank, quantiles, sample, shape, wasserstein
 from callbacks.drift_table import DriftTable
-from callbacks.figures import rendered
 from datamodules.points import generator
 from datamodules.samplers import sobol
 from mask_pinns.layers import Activation
@@ -166,7 +165,7 @@ class FeatureStatistics(L.Callback):
         self.drift.start, self.drift.last = dict(state_dict["start"]), dict(state_dict["last"])
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
-        for board in self._boards(trainer):
+        for board in boards(trainer):
             board.add_custom_scalars({"layers": {name: ["Multiline", [f"^{name}/"]] for name in OVERLAID}})
         if self.folder is not None and trainer.is_global_zero:
             self.table = DriftTable(self.folder / "drift.csv", resume_at=trainer.global_step)
@@ -180,21 +179,12 @@ class FeatureStatistics(L.Callback):
         self._look(trainer, pl_module)
         if self.table is not None and self.table.rows:
             for quantity in PICTURED:
-                pixels = rendered(self.table.picture(quantity))
-                for board in self._boards(trainer):
-                    board.add_image(f"drift/{quantity}", pixels, trainer.global_step, dataformats="HWC")
-
-    @staticmethod
-    def _boards(trainer: L.Trainer) -> list[Any]:
-        """Where to write: TensorBoard's writers, on the first rank alone (the probes are the same on all)."""
-        if not trainer.is_global_zero:
-            return []
-        return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+                show(trainer, f"drift/{quantity}", self.table.picture(quantity))
 
     def _look(self, trainer: L.Trainer, module: Any) -> None:
         step = trainer.global_step
-        boards = self._boards(trainer)
-        if self._looked_at == step or not (boards or self.table is not None):
+        writers = boards(trainer)  # on the first rank alone: the probes are the same on all
+        if self._looked_at == step or not (writers or self.table is not None):
             return
         self._looked_at = step
         if not isinstance(module.network, JetNetwork):
@@ -207,7 +197,7 @@ class FeatureStatistics(L.Callback):
                 moved = self.drift(f"{stage}/{name}", entries)
                 values |= {f"{stage}_{quantity}": value for quantity, value in moved.items()}
             looked[name] = {quantity: float(value) for quantity, value in values.items()}
-            for board in boards:
+            for board in writers:
                 self._write(board, f"{i}_{name}", layer, looked[name], step)
         if self.table is not None:
             self.table.add(step, looked)

@@ -11,11 +11,10 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
+from callbacks.boards import show
 from mask_pinns import MaskPINN, Problem
 from mask_pinns.problems import Evaluation
 from mask_pinns.problems.domain import mesh
@@ -49,13 +48,6 @@ def draw(problem: Problem, grid: Evaluation, predicted: np.ndarray, title: str) 
             axis.set_title(label)
     figure.suptitle(title)
     return figure
-
-
-def rendered(figure: Figure) -> np.ndarray:
-    """The figure's pixels, (height, width, 3): drawn once, whoever wants them."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _curve(figure: Figure, axis: Any, grid: Evaluation, values: np.ndarray) -> None:
@@ -104,9 +96,6 @@ class SolutionFigures(L.Callback):
         figure = draw(
             module.problem, grid, module.predict(grid.points), f"{module.problem.title}, step {trainer.global_step}"
         )
-        pixels = rendered(figure)
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("solution", pixels, trainer.global_step, dataformats="HWC")
+        pixels = show(trainer, "solution", figure)
         if save:
             imsave(self.path, pixels)

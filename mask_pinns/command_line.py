@@ -125,12 +125,12 @@ def _add_ends(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("the network's ends", "off unless asked for; for any network and problem")
     help_of = {p.arg_name: p.description for p in parse_docstring(inspect.getdoc(make_embedding) or "").params}
     kinds = {"harmonics": PositiveInt, "fourier": NonNegativeInt, "fourier_std": PositiveFloat}
+    collections: dict[str, Any] = {
+        "periodic": {"type": str, "nargs": "*", "default": []},
+        "scale": {"type": dict[str, PositiveFloat], "default": {}},
+    }
     for key, parameter in embedding_options().items():
-        kind: Any = {"type": kinds.get(key, parameter.annotation), "default": parameter.default}
-        if key == "periodic":
-            kind = {"type": str, "nargs": "*", "default": []}
-        if key == "scale":
-            kind = {"type": dict[str, PositiveFloat], "default": {}}
+        kind = collections.get(key, {"type": kinds.get(key, parameter.annotation), "default": parameter.default})
         group.add_argument(f"--embedding.{key}", f"--{key}", help=help_of[key], **kind)
     group.add_argument("--exact", type=str, nargs="*", default=[],
         help="conditions that hold by construction: initial dirichlet_x; all; auto (those that can)")  # fmt: skip

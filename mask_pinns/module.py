@@ -164,7 +164,7 @@ class MaskPINN(Evaluated):
         if self.trainer.world_size > 1:
             raise ValueError("a phase with a precision of its own runs on one device: leave out `precision`")
         self.network.to(dtype)
-        self.loss = self.jacobian = None
+        self.loss = self.jacobian = self.objective.held_causal = None
 
     def _optimizer_step(self, points: PointSets) -> None:
         dtype = next(self.network.parameters()).dtype

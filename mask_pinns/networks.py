@@ -107,9 +107,8 @@ class FeedForward(JetNetwork):
     @torch.no_grad()
     def _begin(first: Linear, scale: float, bias: float) -> None:
         """The first layer's frequencies and phases at the start."""
-        if scale != 1.0:
-            first.weight.mul_(scale)
-        if bias:
+        first.weight.mul_(scale)
+        if bias:  # else no random number is drawn
             first.bias.uniform_(-bias, bias)
 
     def layers(self, jet: Jet) -> Jet:

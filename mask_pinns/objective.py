@@ -11,7 +11,7 @@ One objective serves every optimizer: the scalar loss, or the vector of weighted
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -25,10 +25,9 @@ from mask_pinns.problems.domain import Points
 from mask_pinns.problems.fields import Field
 from mask_pinns.problems.problem import Problem
 from mask_pinns.registry import lookup, unknown
-from mask_pinns.weighting import causal_weights
+from mask_pinns.weighting import OverRanks, causal_weights
 
 PointSets = dict[str, Tensor]
-OverRanks = Callable[[Tensor], Tensor]
 """Points by the name of their term, each (R N, D): R faces of N points, face after face."""
 
 

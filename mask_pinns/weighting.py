@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 BINS = 32
+OverRanks = Callable[[Tensor], Tensor]
+"""The mean of a tensor over the ranks."""
 
 
 def causal_weights(
-    residuals: Sequence[Tensor], time: Tensor, epsilon: float, over_ranks: Callable[[Tensor], Tensor] | None = None
+    residuals: Sequence[Tensor], time: Tensor, epsilon: float, over_ranks: OverRanks | None = None
 ) -> Tensor:
     """Weights (N,) that let a point count only as the equation holds at the times before it.
 
