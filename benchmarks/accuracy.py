@@ -1,8 +1,9 @@
 """What the recipes reach: error and time of each, for several seeds, into results/accuracy.json and a table.
 
     python benchmarks/accuracy.py                                all recipes, seeds 0 1 2 (hours)
-    python benchmarks/accuracy.py --only wave burgers --seeds 0
-    python benchmarks/accuracy.py --table                        the table of what is stored, in Markdown
+    python benchmarks/accuracy.py --only wave burgers --seeds 0  these; runs of other seeds stay as they are stored
+    python benchmarks/accuracy.py --table                        the table of what is stored, in Markdown, and
+                                                                 its curves, results/accuracy.png
 
 Each run is `python train.py --config configs/<recipe>.yaml --seed SEED` in a process of its own; `default-<Problem>` is
 `python train.py --problem benchmarks/unseen.py:<Problem>`, a problem that nothing was tuned on. Recorded: relative L2
@@ -21,6 +22,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "accuracy.json"
@@ -59,17 +62,40 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def draw(results: dict[str, Any]) -> Figure:
+    """Error against training time, a panel for each recipe and a line for each seed."""
+    columns = 4
+    rows = -(-len(results) // columns)
+    figure = Figure(figsize=(3.6 * columns, 2.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for axis, (recipe, runs) in zip(axes, sorted(results.items()), strict=False):
+        for run in runs:
+            steps, errors = zip(*(run["curve"] or [(0, float("nan"))]), strict=True)
+            axis.plot([step * run["s_per_step"] for step in steps], errors, label=f"seed {run['seed']}")
+        axis.legend(fontsize="x-small")
+        axis.set(title=recipe, yscale="log", xlabel="s")
+        axis.grid(alpha=0.3)
+    for axis in axes[::columns]:
+        axis.set_ylabel("relative L2 error")
+    for axis in axes[len(results) :]:
+        axis.set_axis_off()
+    return figure
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--table", action="store_true", help="only print the table of what is stored")
+    parser.add_argument("--table", action="store_true", help="only show what is stored")
     given = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
     for recipe in [] if given.table else given.only:
         with tempfile.TemporaryDirectory() as folder:
-            results[recipe] = [run(recipe, seed, folder) for seed in given.seeds]
+            kept = {r["seed"]: r for r in results.get(recipe, [])} | {s: run(recipe, s, folder) for s in given.seeds}
+        results[recipe] = [kept[seed] for seed in sorted(kept)]
         RESULT.write_text(json.dumps(results, indent=1) + "\n")  # after each recipe: what is done is kept
+    if results:
+        draw(results).savefig(RESULT.with_suffix(".png"), dpi=80)
     print(table(results))
 
 

@@ -1,8 +1,9 @@
 """Callbacks: they observe training and write down what they see; they never change it."""
 
-from callbacks.checkpoints import LastCheckpoint, best_checkpoint
+from callbacks.checkpoints import LastCheckpoint, WholeFiles, best_checkpoint
 from callbacks.feature_statistics import FeatureStatistics
 from callbacks.figures import SolutionFigures
+from callbacks.hyperparameters import Hyperparameters
 from callbacks.interrupt import StopOnSignal
 from callbacks.metrics_file import MetricsFile
 from callbacks.progress import Progress
@@ -10,6 +11,6 @@ from callbacks.summary import RunSummary
 from callbacks.throughput import Throughput
 
 __all__ = [
-    "FeatureStatistics", "LastCheckpoint", "MetricsFile", "Progress", "RunSummary", "SolutionFigures", "StopOnSignal",
-    "Throughput", "best_checkpoint",
+    "FeatureStatistics", "Hyperparameters", "LastCheckpoint", "MetricsFile", "Progress", "RunSummary",
+    "SolutionFigures", "StopOnSignal", "Throughput", "WholeFiles", "best_checkpoint",
 ]  # fmt: skip

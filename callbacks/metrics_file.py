@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-import warnings
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from callbacks.rows import replace_rows, whole_rows
+
+
+class _GoingOn(ExperimentWriter):
+    """Lightning's writer, adding to the file that is there: its own deletes the file first."""
+
+    def __init__(self, log_dir: str) -> None:
+        super().__init__(log_dir)
+        self.metrics_keys = whole_rows(Path(self.metrics_file_path))[0]
+
+    def _check_log_dir_exists(self) -> None:
+        pass
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        path = Path(self.metrics_file_path)
+        replace_rows(path, fieldnames, whole_rows(path)[1])
 
 
 class MetricsFile(CSVLogger):
-    """metrics.csv in `folder`, a row per logged step. Lightning's own deletes the rows of the run it continues.
+    """metrics.csv in `folder`, a row per logged step.
 
     Args:
         folder: the run folder.
@@ -21,23 +37,15 @@ class MetricsFile(CSVLogger):
 
     def __init__(self, folder: str | Path, resume_at: int = 0) -> None:
         super().__init__(str(folder), name="", version="")
-        self.kept = self._rows_until(Path(folder) / "metrics.csv", resume_at)
-
-    @staticmethod
-    def _rows_until(path: Path, step: int) -> list[dict[str, Any]]:
-        """The rows to keep. The file is taken away: the logger writes it anew, these rows first."""
-        if getattr(rank_zero_only, "rank", 0) or not path.is_file():
-            return []
-        with path.open(newline="") as file:
-            rows = [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
-        path.unlink()
-        return [row for row in rows if int(row["step"]) <= step]
+        if getattr(rank_zero_only, "rank", 0):
+            return
+        path = Path(folder) / "metrics.csv"
+        columns, rows = whole_rows(path)
+        if columns:
+            replace_rows(path, columns, [row for row in rows if int(row["step"]) <= resume_at])
 
     @property
     def experiment(self) -> Any:
-        with warnings.catch_warnings():  # "previous log files will be deleted": they are in `kept`
-            warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
-            experiment = super().experiment
-        if self.kept:
-            experiment.metrics, self.kept = [*self.kept, *experiment.metrics], []
-        return experiment
+        if self._experiment is None and not getattr(rank_zero_only, "rank", 0):
+            self._experiment = _GoingOn(self.log_dir)
+        return super().experiment

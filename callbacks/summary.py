@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from callbacks.checkpoints import of_the_disk
+from callbacks.feature_statistics import FeatureStatistics
 from callbacks.throughput import Throughput
 from datamodules.points import CHUNK
 from mask_pinns import MaskPINN, NonFiniteLoss
 from mask_pinns.metrics import MaxError, RelativeL2
+from mask_pinns.whole_files import whole
 
 PACKAGES = ("mask-pinns", "torch", "lightning", "torchmetrics", "numpy")
 
@@ -59,19 +63,32 @@ class RunSummary(L.Callback):
     """Writes `folder`/summary.json when training ends, in good order or not.
 
     rel_l2 and max_error are those of the final weights on the problem's evaluation grid, null where no solution is
-    known; wall_s is this session's time from start to end of training, s_per_step its training time per step.
+    known; statistics_s is the time that looks at the features took during training, statistics_end_s what the last
+    one and its pictures took after it, alarms the kinds that were raised; wall_s is this session's time from start to
+    end of training, s_per_step its training time per step.
     """
 
-    def __init__(self, folder: str | Path, throughput: Throughput, seed: int, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        throughput: Throughput,
+        seed: int,
+        console: Console | None = None,
+        statistics: FeatureStatistics | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.throughput = throughput
         self.seed = seed
         self.console = console or Console()
+        self.statistics = statistics
         self.result: dict[str, Any] = {}
-        self._started = False
+        self.started = False
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._started = True
+        """What the folder says of the run before is no longer true, also where this one is killed."""
+        self.started = True
+        if trainer.is_global_zero:
+            (self.folder / "summary.json").unlink(missing_ok=True)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, MaskPINN)
@@ -79,11 +96,14 @@ class RunSummary(L.Callback):
         self._write(trainer, pl_module, "stopped by the trainer" if early else pl_module.stop_reason)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        if not self._started:
+        if not self.started:
             return  # nothing of this run has happened; the folder may hold the summary of the one before
         assert isinstance(pl_module, MaskPINN)
-        reason = "non-finite loss" if isinstance(exception, NonFiniteLoss) else type(exception).__name__
-        self._write(trainer, pl_module, reason)
+        reason = "file not written" if of_the_disk(exception) else type(exception).__name__
+        if isinstance(exception, NonFiniteLoss):
+            reason = "non-finite loss"
+        with suppress(OSError):  # a disk that is full has been said already
+            self._write(trainer, pl_module, reason)
 
     def _write(self, trainer: L.Trainer, module: MaskPINN, reason: str) -> None:
         if not trainer.is_global_zero:
@@ -96,8 +116,12 @@ class RunSummary(L.Callback):
             "loss": finite(float(module.last_loss)),
             "steps": trainer.global_step,
             "evaluations": module.evaluations,
+            "rollbacks": module.good.count if module.good else 0,
             "wall_s": round(self.throughput.wall_s, 3),
             "compile_s": round(module.compile_seconds, 3),
+            "statistics_s": round(self.statistics.seconds, 3) if self.statistics else 0.0,
+            "statistics_end_s": round(self.statistics.seconds_at_end, 3) if self.statistics else 0.0,
+            "alarms": sorted(self.statistics.alarms.said) if self.statistics else [],
             "s_per_step": self.throughput.seconds_per_step,
             "device": device_name(module.device),
             "devices": trainer.world_size,
@@ -109,7 +133,8 @@ class RunSummary(L.Callback):
             "commit": commit(),
             "stop_reason": reason,
         }
-        (self.folder / "summary.json").write_text(json.dumps(self.result, indent=2) + "\n")
+        with whole(self.folder / "summary.json") as file:
+            file.write(json.dumps(self.result, indent=2) + "\n")
 
     @staticmethod
     def errors(module: MaskPINN) -> dict[str, float | None]:
@@ -134,6 +159,12 @@ class RunSummary(L.Callback):
         table.add_row("loss", "not finite" if result["loss"] is None else f"{result['loss']:.3e}")
         table.add_row("steps", f"{result['steps']:,}")
         table.add_row("time", f"{result['wall_s']:.1f} s, {result['s_per_step'] * 1e3:.2f} ms a step")
+        looks, share = result["statistics_s"], result["statistics_s"] / max(result["wall_s"], 1e-9)
+        table.add_row(
+            "statistics", f"looks {looks:.2f} s of it, {share:.1%}; at the end {result['statistics_end_s']:.2f} s"
+        )
+        if result["alarms"]:
+            table.add_row("alarms", f"{', '.join(result['alarms'])}: see alarms.txt")
         table.add_row("device", f"{result['device']}, {result['dtype']}")
         table.add_row("run", str(self.folder))
         table.add_row("watch", f"tensorboard --logdir {self.folder}")

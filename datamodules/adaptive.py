@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
+from mask_pinns.modes import evaluation_mode
 from mask_pinns.objective import Objective
 
 CANDIDATES = 10  # for each point that is wanted
@@ -43,9 +44,10 @@ def residual_sizes(objective: Objective, network: nn.Module, x: Tensor) -> Tenso
     """|r| of the PDE at points x (M, D): (M,). Of a system, the root of the weighted sum of its residuals' squares."""
     term = objective.terms[0]
     sizes = []
-    for piece in x.split(CHUNK):
-        residuals = objective.residuals_at(network, term, piece).values()
-        sizes.append(torch.stack([r.weight * r.vector.detach().square() for r in residuals]).sum(0).sqrt())
+    with evaluation_mode(network):
+        for piece in x.split(CHUNK):
+            residuals = objective.residuals_at(network, term, piece).values()
+            sizes.append(torch.stack([r.weight * r.vector.detach().square() for r in residuals]).sum(0).sqrt())
     return torch.cat(sizes)
 
 

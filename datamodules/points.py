@@ -27,6 +27,8 @@ from mask_pinns.registry import lookup, unknown
 STEPS_PER_EPOCH = 1000
 VALIDATION = 2**32 - 1  # the "step" of the validation points
 CHUNK = 8192
+# Shares are equal, so that the mean over ranks of their mean squares is the mean square over all points.
+SHARES: dict[str, Callable[[int, int], int]] = {"split": lambda n, ranks: -(-n // ranks), "each": lambda n, ranks: n}
 
 
 def generator(device: torch.device | str, *key: int | str) -> Generator:
@@ -83,7 +85,7 @@ class PointsDataModule(L.LightningDataModule):
         problem: the problem.
         points: number of collocation points, or a dict from term names to numbers ("pde" the collocation points;
             on each face for a condition). A condition that is not named gets a tenth of the collocation points.
-            Under several processes these are totals: each draws its share.
+            What that means under several processes is `over_ranks`'s to say.
         sampler: a key of SAMPLERS; "latin_hypercube" as published.
         resample: steps between fresh points; 0 keeps the first. A phase of the module's may have its own.
         seed: of the points.
@@ -92,6 +94,8 @@ class PointsDataModule(L.LightningDataModule):
         exact: terms that hold by the network's construction (`model.objective.exact`): they get no points.
         adaptive: (k, c), collocation points where the residual is large (see `adaptive.py`), chosen whenever they are
             redrawn; empty: from the sampler alone. Validation points never are.
+        over_ranks: "split", the points are those of all processes, each draws an equal share of its own, rounded up;
+            "each", every process draws as many.
 
     Raises:
         ValueError: an unknown sampler or term (the known ones listed), a number below one, a negative interval.
@@ -107,6 +111,7 @@ class PointsDataModule(L.LightningDataModule):
         burst: int = 1,
         exact: Collection[str] = (),
         adaptive: Sequence[float] = (),
+        over_ranks: str = "split",
     ) -> None:
         super().__init__()
         self.problem = problem
@@ -118,6 +123,7 @@ class PointsDataModule(L.LightningDataModule):
         if burst < 1:
             raise ValueError(f"burst is {burst}; it must be 1 or more")
         self.resample, self.seed, self.burst = resample, seed, burst
+        self.shares = lookup(SHARES, over_ranks, "way to share points over ranks:")
         self.adaptive = check_adaptive(adaptive)
         self._kept: tuple[Any, PointSets] = (None, {})
         self._restored: tuple[int | None, Tensor] = (None, torch.empty(0))
@@ -137,9 +143,15 @@ class PointsDataModule(L.LightningDataModule):
         """The points drawn at a step: for each term (R n, D), n its points per face, face after face."""
         dtype = dtype or torch.get_default_dtype()
         return {
-            term.name: self._draw_term(term, max(1, self.counts[term.name] // world_size), (rank, step), device, dtype)
+            term.name: self._draw_term(
+                term, self.shares(self.counts[term.name], world_size), (rank, step), device, dtype
+            )
             for term in self.terms
         }
+
+    def uneven(self, ranks: int) -> str:
+        """The terms whose points are more than asked for, so that every rank has as many."""
+        return ", ".join(name for name, n in self.counts.items() if self.shares(n, ranks) not in (n, n / ranks))
 
     def _draw_term(self, term: Condition, n: int, key: tuple[int, int], device: Any, dtype: torch.dtype) -> Tensor:
         box = self.problem.domain

@@ -1,6 +1,6 @@
 """Mask-PINNs: physics-informed networks with learnable, pointwise feature masks (arXiv 2505.06331)."""
 
-from mask_pinns.module import MaskPINN, NonFiniteLoss
+from mask_pinns.module import MaskPINN
 from mask_pinns.networks import NETWORKS
 from mask_pinns.objective import Objective
 from mask_pinns.problems import (
@@ -13,6 +13,7 @@ from mask_pinns.problems import (
     Periodic,
     Problem,
 )
+from mask_pinns.rollback import NonFiniteLoss
 from mask_pinns.version import __version__
 
 __all__ = [

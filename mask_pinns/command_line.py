@@ -17,9 +17,16 @@ from typing import Any, Literal
 
 from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentParser
-from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from jsonargparse.typing import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    restricted_number_type,
+)
 from lightning import Trainer
 
+from mask_pinns import values
 from mask_pinns.activations import ACTIVATIONS
 from mask_pinns.configuration import UsageError, flatten, gather, plain
 from mask_pinns.differentiation import ENGINES
@@ -30,7 +37,11 @@ from mask_pinns.problems import PROBLEMS
 from mask_pinns.problems.loading import problem_class
 
 COMMANDS = ("fit", "validate", "test", "predict")
-TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "profiler", "detect_anomaly", "plugins", "limit_val_batches"}
+TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "detect_anomaly", "limit_val_batches"}
+"""Of Lightning's, taken as they are. None may take a class: to check its type, the parser would import any module."""
+Seed: Any = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])
+Probes: Any = restricted_number_type("Probes", int, [(">", 0), ("<=", 10**6)])
+STATISTICS = ("moments", "quantiles", "drift", "units", "mask", "derivatives", "gradients", "histograms")
 SHORT = ("width", "blocks", "activation", "mask", "mask_init", "first_scale", "first_bias")
 DESCRIPTION = f"""Trains a Mask-PINN on a PDE. With no flags: the wave equation, by its recipe.
 
@@ -58,9 +69,12 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     base, words = gather(words)
     parser = build_parser(base["problem"]["name"], base["network"]["name"])
     needed = {key for key, value in parser.get_defaults().items() if value is not None}
+    lists = [action.dest for action in parser._actions if action.nargs == "*"]
+    switches = [action.dest for action in parser._actions if action.nargs == 0]
+    base = values.tidy(base, lists, switches)
     try:
-        parser.parse_object(base, defaults=True)  # checks the types; set_defaults alone does not
-        parser.set_defaults(flatten(base))
+        typed = flatten(parser.parse_object(base, defaults=True).as_dict())  # set_defaults takes anything
+        parser.set_defaults({key: typed[key] for key in flatten(base)})
         config = parser.parse_args(words)
     except argparse.ArgumentError as error:
         raise UsageError(explain(str(error), parser)) from None
@@ -69,7 +83,9 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     for key in needed:
         if config[key] is None:
             raise UsageError(f"{key} is empty (null); give it a value or leave it out")
-    return command, SimpleNamespace(**plain(config.as_dict()))
+    settings = plain(config.as_dict())
+    values.check(settings)
+    return command, SimpleNamespace(**settings)
 
 
 def build_parser(problem: str, network: str) -> ArgumentParser:
@@ -82,6 +98,7 @@ def build_parser(problem: str, network: str) -> ArgumentParser:
         allow_abbrev=False,
         usage="%(prog)s [fit|validate|test|predict] [flags]",
     )
+    parser._negative_number_matcher = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)  # argparse's: no -1e-3, no -inf
     parser.add_argument("--config", action="config", help="YAML file with any of these settings; flags go over it")
     _add_problem(parser, problem)
     _add_network(parser, network)
@@ -160,7 +177,9 @@ def _add_training(parser: ArgumentParser) -> None:
         help="K: every K steps, weights of the residuals anew by the lengths of their gradients; 0: off")  # fmt: skip
     add("--derivatives", type=str, default="jet", help=f"engine: {', '.join(ENGINES)} (for networks not made of jets)")
     add("--compile", type=str, default="auto", help="auto (where the run is long enough to win the time back), on, off")
-    add("--seed", type=NonNegativeInt, default=0, help="of the initial weights and of the points")
+    add("--on_nonfinite", type=str, default="stop",
+        help="a loss that becomes NaN or infinite: stop, or rollback (to good weights, with half the lr)")  # fmt: skip
+    add("--seed", type=Seed, default=0, help="of the initial weights and of the points")
 
 
 def _add_points(parser: ArgumentParser) -> None:
@@ -168,6 +187,8 @@ def _add_points(parser: ArgumentParser) -> None:
     add = group.add_argument
     add("--points", type=dict[str, PositiveInt], default={"pde": 2500},
         help="--points N collocation points; --points.initial N, --points.<condition> N on each face")  # fmt: skip
+    add("--points_over_ranks", type=str, default="split",
+        help="several processes: split the points, rounded up to equal shares, or each its own --points")  # fmt: skip
     add("--sampler", type=str, default="latin_hypercube", help="latin_hypercube, sobol, uniform, grid")
     add("--adaptive", type=float, nargs="*", default=[],
         help="K C: collocation points chosen by |residual|^K / its mean + C, e.g. 1 1; empty: off")  # fmt: skip
@@ -186,7 +207,11 @@ def _add_run(parser: ArgumentParser) -> None:
     add("--dry_run", action="store_true", help="print the plan and stop there")
     add("--log_every", type=PositiveInt | None, default=None, help="steps between logged losses; else by --steps")
     add("--validate_every", type=PositiveInt | None, default=None, help="steps between validations and checkpoints")
-    add("--statistics_every", type=PositiveInt | None, default=None, help="steps between looks at the features")
+    add("--statistics_every", type=PositiveInt | None, default=None,
+        help="steps between looks at the features; else by --steps, and in at most 2%% of the time")  # fmt: skip
+    add("--statistics_probes", type=Probes, default=256, help="points at which the features are looked at")
+    add("--statistics_record", type=str, nargs="*", default=list(STATISTICS),
+        help=f"of {' '.join(STATISTICS)}; empty: no looks")  # fmt: skip
     add("--figures_every", type=PositiveInt | None, default=None, help="steps between pictures of the solution")
 
 
@@ -204,6 +229,7 @@ def _add_machine(parser: ArgumentParser) -> None:
     add("--num_nodes", type=PositiveInt, default=1, help="machines")
     skip = set(inspect.signature(Trainer.__init__).parameters) - TRAINER_FLAGS - {"self"}
     parser.add_class_arguments(Trainer, "trainer", skip=skip, instantiate=False)
+    parser.add_argument("--trainer.profiler", type=str | None, default=None, help="simple, advanced, pytorch")
 
 
 def explain(message: str, parser: ArgumentParser) -> str:
@@ -213,6 +239,7 @@ def explain(message: str, parser: ArgumentParser) -> str:
         given = next(g for g in found.groups() if g)
         return _unknown_flag("--" + given.lstrip("-").partition("=")[0], flags) if given[0] != "'" else message
     message = re.sub(r'Parser key "([^"]*)":', r"\1:", message)
+    message = re.sub(r"Expected an? <class '(\w+)'>", r"expected \1", message)
     if options := re.search(r"Errors:\n\s*- ([^\n]*)", message):
         value = re.search(r"Given value: (.*)", message)
         message = f"{message.partition(':')[0]}: {options[1]}, got {value[1] if value else '?'}"

@@ -6,6 +6,7 @@ The base is a run's own configuration when it is resumed or judged, else `--conf
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,8 @@ from typing import Any
 import yaml
 
 from mask_pinns.networks import network_options
+from mask_pinns.strict_yaml import load_strictly
+from mask_pinns.whole_files import whole
 
 REWRITTEN = {"--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde"}
 ONLY_ONCE = ("config", "resume", "ckpt_path", "name", "predict_points")  # not part of what repeats a run
@@ -58,31 +61,54 @@ def _rewrite(word: str) -> str:
 
 
 def _files(named: argparse.Namespace, problem: str | None) -> list[Path]:
-    checkpoint = named.resume or named.ckpt_path
-    files = [Path(file) for file in named.config]
-    if checkpoint:
-        own = find_checkpoint(checkpoint, Path(named.folder or "runs")).parent.parent / "config.yaml"
-        return [own, *files] if own.is_file() else files
-    if files:
+    given, files = named.resume or named.ckpt_path, [Path(file) for file in named.config]
+    if given:
+        checkpoint = find_checkpoint(given, Path(named.folder or "runs"))
+        if named.resume or checkpoint.parent.name == "checkpoints":
+            return _own_file(run_folder(checkpoint), files)
+    if given or files:
         return files
     recipe = configs_folder() / f"{problem or 'wave'}.yaml"
     return [recipe if recipe.is_file() else configs_folder() / "default.yaml"]
 
 
+def _own_file(run: Path, files: list[Path]) -> list[Path]:
+    """A run's own configuration, then the files that go over it. Raises UsageError where there is neither."""
+    own = run / "config.yaml"
+    if own.is_file() and load_yaml(own):
+        return [own, *files]
+    if not files:
+        raise UsageError(f"{own}, the configuration of the run, is missing or empty; give it with --config FILE")
+    return files
+
+
+def run_folder(checkpoint: Path) -> Path:
+    """RUN of a checkpoint RUN/checkpoints/FILE. Raises UsageError for a file that lies elsewhere."""
+    if checkpoint.parent.name != "checkpoints":
+        raise UsageError(
+            f"{checkpoint} lies in no run folder, and --resume goes on in the run's own; expected RUN/checkpoints/FILE "
+            "beside RUN/config.yaml: put it there, or begin a new run without --resume"
+        )
+    return checkpoint.parent.parent
+
+
 def find_checkpoint(given: str, runs: Path, name: str = "last.ckpt") -> Path:
-    """The checkpoint meant by a file, a run folder, or "last" (the run in `runs` that was saved most recently)."""
+    """The checkpoint meant by a file, a run folder, or "last" (the run in `runs` that was saved most recently).
+
+    One that is missing is named all the same where there are others beside it, which can be offered.
+    """
+    path = Path(given)
     if given == "last":
-        found = sorted(runs.glob("*/checkpoints/last.ckpt"), key=lambda p: p.stat().st_mtime)
+        found = sorted(runs.glob("*/checkpoints/*.ckpt"), key=lambda p: p.stat().st_mtime)
         if not found:
             raise UsageError(f"there is no run with a checkpoint in {runs}")
-        return found[-1].with_name(name) if found[-1].with_name(name).is_file() else found[-1]
-    path = Path(given)
+        path = found[-1].parent
     if path.is_dir():
         folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         path = folder / name if (folder / name).is_file() else folder / "last.ckpt"  # no best yet: the last
-    if not path.is_file():
+    if not path.is_file() and not any(path.parent.glob("*.ckpt")):
         raise UsageError(f"checkpoint {path} does not exist")
-    return path
+    return Path(os.path.abspath(path))  # named from inside its folder, it would not know where that lies
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -90,7 +116,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"configuration file {path} does not exist")
     try:
-        content = yaml.safe_load(path.read_text()) or {}
+        content = load_strictly(path.read_text()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"configuration file {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
@@ -163,6 +189,7 @@ def plain(x: Any) -> Any:
 
 
 def save(config: SimpleNamespace, path: Path) -> None:
-    """Writes the resolved configuration; `--config` on it repeats the run."""
+    """Writes the resolved configuration, as a whole or not at all; `--config` on it repeats the run."""
     content = {k: v for k, v in vars(config).items() if k not in ONLY_ONCE}
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    with whole(path) as file:
+        yaml.safe_dump(content, file, sort_keys=False)

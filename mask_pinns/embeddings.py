@@ -22,6 +22,7 @@ from torch import nn
 from mask_pinns.activations import ACTIVATIONS, sin
 from mask_pinns.jet import Jet
 from mask_pinns.layers import Activation
+from mask_pinns.optim.memory import require_memory
 from mask_pinns.problems.domain import Box
 from mask_pinns.registry import lookup
 
@@ -79,6 +80,9 @@ class Fourier(nn.Module):
         return self.activation(waves(z.linear(self.frequencies)))
 
 
+EACH_WAVE = 100  # bytes about, whether it is kept as Python's number or as a trained weight
+
+
 def make_embedding(
     box: Box,
     periodic: Sequence[str] = (),
@@ -108,6 +112,7 @@ def make_embedding(
             of range.
     """
     periodic = [periodic] if isinstance(periodic, str) else list(periodic)
+    _require_memory(harmonics, len(periodic), fourier, len(box))
     for name in periodic:
         _ = box[name]
         if periodic.count(name) > 1:
@@ -132,6 +137,13 @@ def make_embedding(
     if fourier:
         layers["fourier"] = Fourier(width, fourier, fourier_std, fourier_trainable, fourier_activation)
     return nn.Sequential(layers) if layers else None
+
+
+def _require_memory(harmonics: int, periodic: int, fourier: int, inputs: int) -> None:
+    waves = max(0, harmonics) * periodic
+    need = EACH_WAVE * (waves + max(0, fourier) * (waves + inputs))
+    what = f"an embedding with harmonics {harmonics:,} and fourier {fourier:,}"
+    require_memory(need, torch.device("cpu"), what, "take fewer")
 
 
 def embedding_options() -> dict[str, inspect.Parameter]:

@@ -48,6 +48,9 @@ class Wrapped(JetNetwork):
         """Those of the network inside."""
         return self.core.hidden()
 
+    def block_outputs(self) -> dict[str, nn.Module]:
+        return self.core.block_outputs()
+
 
 def make_ends(
     network: str | Mapping[str, Any] | nn.Module,

@@ -11,11 +11,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from mask_pinns.metrics import MaxError, RelativeL2
+from mask_pinns.modes import evaluation_mode
 from mask_pinns.objective import Objective
 from mask_pinns.problems import Problem
-
-Evaluations = list[tuple[Tensor, dict[str, Tensor]]]
-"""The loss and its terms, each time that they were looked at in a step."""
 
 
 class Evaluated(L.LightningModule):
@@ -96,11 +94,14 @@ class Evaluated(L.LightningModule):
         return self(batch)
 
     def predict(self, points: Tensor | np.ndarray) -> np.ndarray:
-        """The fields (N, F) at any points (N, D), as an array. Raises ValueError for another shape."""
+        """The fields (N, F) at any points (N, D), as an array, in evaluation mode: predicting changes nothing.
+
+        Raises ValueError for another shape.
+        """
         parameter = next(self.network.parameters())
         x = torch.as_tensor(points, dtype=parameter.dtype, device=parameter.device)
         names = self.problem.domain.names
         if x.ndim != 2 or x.shape[1] != len(names):
             raise ValueError(f"points have shape {tuple(x.shape)}; expected (N, {len(names)}): {', '.join(names)}")
-        with torch.no_grad():
+        with torch.no_grad(), evaluation_mode(self.network):
             return self.network(x).cpu().numpy()

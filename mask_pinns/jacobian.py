@@ -36,12 +36,18 @@ class Jacobian:
             are causal.
 
     Raises:
-        ValueError: an objective with derivatives by nested autograd.
+        ValueError: an objective with derivatives by nested autograd, or a network in which points influence each other.
     """
 
     def __init__(self, objective: Objective, network: nn.Module, chunk: int = 4096) -> None:
         if objective.engine_name != "jet":
             raise ValueError("Gauss-Newton needs derivatives by jets: use --derivatives jet, or another optimizer")
+        coupled = next((k for k, m in network.named_modules() if getattr(m, "couples_points", False)), None)
+        if coupled is not None:
+            raise ValueError(
+                f"Gauss-Newton needs points that do not influence each other; {coupled!r} takes statistics over them "
+                "all: use another optimizer, e.g. ssbroyden, or another network"
+            )
         self.objective, self.network, self.chunk = objective, network, chunk
         self.parameters = {k: p for k, p in network.named_parameters() if p.requires_grad}
         self._rows_at: dict[tuple[int, ...], int] = {}
@@ -56,12 +62,25 @@ class Jacobian:
 
     def blocks(self, points: PointSets) -> Iterator[tuple[Tensor, Tensor]]:
         """Blocks (v, J) of shapes (R,) and (R, P) that make up the residual vector and its Jacobian."""
+        for term, x, count in self._pieces(points):
+            yield from self._block(term, x, count)
+
+    def vector(self, points: PointSets) -> Tensor:
+        """The residual vector v alone, in the order of the blocks."""
+        return torch.cat([
+            residual.scaled_to(count)
+            for term, x, count in self._pieces(points)
+            for residual in self.objective.residuals_at(self.network, term, x).values()
+        ])  # fmt: skip
+
+    def _pieces(self, points: PointSets) -> Iterator[tuple[Condition, Tensor, int]]:
+        """Each term's points in chunks, as many of every face, and the number of its points on a face."""
         for term in self.objective.terms:
             faces = self.objective.faces[term.name]
             x = points[term.name].reshape(faces, -1, points[term.name].shape[1])
             size = x.shape[1] if self.objective.needs_all_points(term) else max(1, self.chunk // faces)
             for piece in x.split(size, 1):
-                yield from self._block(term, piece.reshape(-1, x.shape[2]), x.shape[1])
+                yield term, piece.reshape(-1, x.shape[2]), x.shape[1]
 
     def _block(self, term: Condition, x: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         """A block for each residual of one term, at some of its `count` points on each face."""

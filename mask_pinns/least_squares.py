@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from mask_pinns.compilation import Loss
 from mask_pinns.jacobian import Jacobian
 from mask_pinns.objective import PointSets
 
@@ -17,21 +16,27 @@ class ResidualSquares:
 
     Args:
         jacobian: of the weighted residuals.
-        loss: of network and points, compiled or not.
         points: of every term.
+        note: told the loss at every look.
         over_ranks: the mean of a tensor over the ranks; None where there is only one.
     """
 
     def __init__(
-        self, jacobian: Jacobian, loss: Loss, points: PointSets, over_ranks: Callable[[Tensor], Tensor] | None = None
+        self,
+        jacobian: Jacobian,
+        points: PointSets,
+        note: Callable[[Tensor], None] = lambda loss: None,
+        over_ranks: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        self.jacobian, self.evaluate, self.points, self.over_ranks = jacobian, loss, points, over_ranks
+        self.jacobian, self.points, self.note, self.over_ranks = jacobian, points, note, over_ranks
 
     @torch.no_grad()
-    def loss(self) -> Tensor:
-        """|v|^2 at the parameters as they are."""
-        value, _ = self.evaluate(self.jacobian.network, self.points)
-        return self.total(value)
+    def look(self) -> tuple[Tensor, Tensor]:
+        """This rank's residuals at the parameters as they are, in the order of the blocks; the loss of all ranks."""
+        vector = self.jacobian.vector(self.points)
+        loss = self.total(vector @ vector)
+        self.note(loss)
+        return vector, loss
 
     def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self.jacobian.blocks(self.points)
@@ -40,8 +45,9 @@ class ResidualSquares:
         return x if self.over_ranks is None else self.over_ranks(x)
 
     @property
-    def rows(self) -> int | None:
-        """The number of residuals; None where several ranks share them: no rank then has J J' as a whole."""
-        if self.over_ranks is not None:
-            return None
+    def rows(self) -> int:
         return self.jacobian.rows(self.points)
+
+    @property
+    def shared(self) -> bool:
+        return self.over_ranks is not None

@@ -14,24 +14,21 @@ from torch import Tensor, nn
 
 from mask_pinns.compilation import MODES, Loss, compiled_loss, pays
 from mask_pinns.ends import make_ends
-from mask_pinns.evaluation import Evaluated, Evaluations
 from mask_pinns.jacobian import Jacobian
 from mask_pinns.least_squares import ResidualSquares
 from mask_pinns.objective import Objective, PointSets
 from mask_pinns.optim import Method
-from mask_pinns.optim.gauss_newton import LeastSquares
+from mask_pinns.optim.damped_squares import LeastSquares
 from mask_pinns.optim.phases import Schedule, Spec, forget, parse_phases, points_changed
 from mask_pinns.problems import Problem
 from mask_pinns.problems.loading import describe, make_problem
+from mask_pinns.recording import Evaluations, Recorded
 from mask_pinns.registry import lookup
+from mask_pinns.rollback import ANSWERS, GoodWeights, NonFiniteLoss, not_finite
 from mask_pinns.weighting import balanced, gradient_norms, gradients
 
 
-class NonFiniteLoss(RuntimeError):
-    """A loss that became NaN or infinite; the message names the step and the loss term."""
-
-
-class MaskPINN(Evaluated):
+class MaskPINN(Recorded):
     """A physics-informed network in training.
 
     Args:
@@ -47,6 +44,7 @@ class MaskPINN(Evaluated):
         exact: names of conditions that hold by construction, or "all"; with `exact_time`, see `exact_conditions.py`.
         causal: epsilon of causal weights on the PDE's points (`weighting.causal_weights`); 0: none.
         balance: optimizer steps between updates of the residuals' multipliers (`weighting.balanced`); 0: none.
+        on_nonfinite: what a loss that becomes NaN or infinite does: "stop", or "rollback" (see `rollback.py`).
 
     Logged: loss and loss/<residual> (unweighted mean squares), weight/<residual> (multipliers), lr; val/loss on points
     of its own, by the given weights alone, and val/rel_l2 and val/max_error on the problem's evaluation grid where its
@@ -75,6 +73,7 @@ class MaskPINN(Evaluated):
         exact_time: float | None = None,
         causal: float = 0.0,
         balance: int = 0,
+        on_nonfinite: str = "stop",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -89,18 +88,16 @@ class MaskPINN(Evaluated):
         self._begin_balance(balance)
         lookup(MODES, compile, "compile mode")
         self.compile_mode = compile
+        self.good = GoodWeights() if lookup(ANSWERS, on_nonfinite, "answer to a loss that is not finite:") else None
         if target is not None and not target > 0:
             raise ValueError(f"target is {target}; it must be a positive number")
         self.target = target
-        self.log_every: int | None = None  # optimizer steps between logged losses; None: the trainer's own interval
         self.loss: Loss | None = None  # chosen at the first step: compiled or eager
         self.jacobian: Jacobian | None = None  # for least-squares methods, made at their first step
         self.compile_seconds = 0.0
         self.schedule = Schedule(parse_phases(optimizer, lr=lr, decay=decay, decay_every=decay_every))
         self.run_dtype = next(self.network.parameters()).dtype  # the trainer's, once there is one
-        self.last_loss = torch.tensor(float("nan"))  # at the start of the latest step
         self.stop_reason = "steps"
-        self.evaluations = self.points = 0  # of the loss, and the points it was evaluated at, in this session
         self._save_specs(problem=describe(self.problem), network=None if isinstance(network, nn.Module) else network)
 
     def _save_specs(self, **specs: Any) -> None:
@@ -180,14 +177,27 @@ class MaskPINN(Evaluated):
         redrawn = self.resample and self.global_step % self.resample == 0
         if method.remembers_points and (redrawn or balances):
             points_changed(optimizer)
-        evaluations: list[tuple[Tensor, dict[str, Tensor]]] = []
-        closure = self._squares_closure if method.least_squares else self._loss_closure
-        optimizer.step(closure=closure(optimizer, points, evaluations))
+        evaluations = self._finite_step(optimizer, method, points)
         self._current(self.lr_schedulers()).step()
-        self._log_training(*evaluations[0], optimizer.param_groups[0]["lr"])
+        self._log_training(*evaluations[0], lr=optimizer.param_groups[0]["lr"], phase=self.schedule.index)
         progress = not method.searches or any(loss < self.last_loss for loss, _ in evaluations[1:])
         target = self.schedule.phase.target
         self._go_on(optimizer, progress, target is not None and bool(self.last_loss <= target))
+
+    def _finite_step(self, optimizer: Any, method: Method, points: PointSets) -> Evaluations:
+        """One step of the optimizer, from good weights and a smaller step where the loss is not finite."""
+        closure = self._squares_closure if method.least_squares else self._loss_closure
+        while True:
+            evaluations: Evaluations = []
+            try:
+                optimizer.step(closure=closure(optimizer, points, evaluations))
+                break
+            except NonFiniteLoss as error:
+                self._go_back(optimizer, error)
+                self._hold_causal(method, points)
+        if self.good is not None and (broken := not_finite(self.network, self.global_step)):
+            self._go_back(optimizer, broken)  # before it is saved
+        return evaluations
 
     def _hold_causal(self, method: Method, points: PointSets) -> None:
         """Fixes causal weights for the step where several looks at the loss, or several ranks, must agree on them."""
@@ -213,7 +223,7 @@ class MaskPINN(Evaluated):
         def closure() -> Tensor:
             optimizer.zero_grad()
             loss, terms = loss_function(self.network, points)
-            self._note(loss, terms, points, evaluations)
+            self._note(*self._over_ranks(loss, terms), points, evaluations)
             self.manual_backward(loss)  # under DDP, this averages the gradients over the ranks
             return evaluations[-1][0]
 
@@ -226,25 +236,17 @@ class MaskPINN(Evaluated):
             self.jacobian.check(self.objective.few_points(points[self.objective.terms[0].name]))
         jacobian = self.jacobian
 
-        def noted(network: nn.Module, points: PointSets) -> tuple[Tensor, dict[str, Tensor]]:
-            loss, terms = self.objective.loss(network, points)
-            self._note(loss, terms, points, evaluations)
-            return loss, terms
-
         def closure() -> LeastSquares:
-            squares = ResidualSquares(jacobian, noted, points, self._mean if self.trainer.world_size > 1 else None)
-            squares.loss()
-            return squares
+            with torch.no_grad():
+                self._note(*self._over_ranks(*self.objective.loss(self.network, points)), points, evaluations)
+            return ResidualSquares(
+                jacobian,
+                points,
+                lambda loss: self._note(loss, {}, points, evaluations),
+                self._mean if self.trainer.world_size > 1 else None,
+            )
 
         return closure
-
-    def _note(self, loss: Tensor, terms: dict[str, Tensor], points: PointSets, evaluations: Evaluations) -> None:
-        """Counts an evaluation, and keeps its values; the first of a step has to be finite."""
-        self.evaluations += 1
-        self.points += sum(map(len, points.values()))
-        evaluations.append(self._over_ranks(loss, terms))
-        if len(evaluations) == 1:
-            self._require_finite(*evaluations[0])
 
     def _go_on(self, optimizer: Any, progress: bool, reached: bool) -> None:
         """To the next step, the next phase or the end, as the schedule says."""
@@ -260,49 +262,15 @@ class MaskPINN(Evaluated):
         """The current phase's item of what Lightning gives as one item or a list."""
         return items[self.schedule.index] if isinstance(items, list | tuple) else items
 
-    def _log_training(self, loss: Tensor, terms: dict[str, Tensor], lr: float) -> None:
-        """At the trainer's interval only: in between, `last_loss` alone is kept, without looking at it."""
-        self.last_loss = loss
-        if not self.logs_now:
-            return
-        unweighted = {f"loss/{name}": value for name, value in terms.items()}
-        weights = dict(zip(self.objective.multiplied, self.multipliers, strict=True)) if self.balance_every else {}
-        multipliers = {f"weight/{name}": value for name, value in weights.items()}
-        self.record({"loss": loss, **unweighted, **multipliers, "lr": lr, "phase": float(self.schedule.index)})
-
-    def record(self, values: Mapping[str, Tensor | float]) -> None:
-        """Gives values to the callbacks, and to the loggers at the optimizer step: Lightning itself counts batches."""
-        self.log_dict(dict(values), logger=False)
-        for logger in self.loggers:
-            logger.log_metrics({name: float(value) for name, value in values.items()}, step=self.global_step)
-            logger.save()
-
-    @property
-    def logs_now(self) -> bool:
-        """Whether the step just done is one to log."""
-        return self.global_step % self._log_every == 0
-
-    @property
-    def _log_every(self) -> int:
-        trainer: Any = self.trainer  # the attribute is set where the type checker does not see it
-        return self.log_every or trainer.log_every_n_steps
-
-    def _require_finite(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
-        """Raises NonFiniteLoss. On an accelerator only where something is logged: looking costs a synchronization."""
-        looks = self.device.type == "cpu" or (self.global_step + 1) % self._log_every == 0
-        if looks and not torch.isfinite(loss):
-            bad = [f"{name!r}" for name, value in terms.items() if not torch.isfinite(value)]
-            what = f"term {', '.join(bad)}" if bad else "the weighted sum"
-            raise NonFiniteLoss(f"the loss became {float(loss)} at step {self.global_step}: {what} is not finite")
-
     # ---- checkpoints ----------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the schedule. Raises NonFiniteLoss rather than replace a good checkpoint by one with NaN in it."""
-        for name, p in self.network.named_parameters():
-            if not torch.isfinite(p).all():
-                raise NonFiniteLoss(f"parameter {name!r} is not finite at step {self.global_step}")
-        checkpoint["schedule"] = self.schedule.state_dict()
+        if broken := not_finite(self.network, self.global_step):
+            raise broken
+        checkpoint |= {"schedule": self.schedule.state_dict(), "ranks": self.trainer.world_size}
+        if self.good is not None:
+            checkpoint["good"] = self.good.state_dict()
 
     def setup(self, stage: str) -> None:
         """Before a checkpoint is loaded: the schedule at its start, and the network in the trainer's dtype.
@@ -314,6 +282,8 @@ class MaskPINN(Evaluated):
             self.stop_reason, self.loss, self.jacobian, self.compile_seconds = "steps", None, None, 0.0
             if self.balance_every:
                 self.multipliers.fill_(1.0)
+            if self.good is not None:
+                self.good.reset()
         self.trainer.strategy.precision_plugin.convert_module(self)
         self.run_dtype = next(self.network.parameters()).dtype
 
@@ -323,3 +293,6 @@ class MaskPINN(Evaluated):
             self.network.to(next(v.dtype for k, v in checkpoint["state_dict"].items() if k.startswith("network.")))
         elif self.trainer.training:
             self.schedule.load_state_dict(checkpoint["schedule"])
+            self._compare_devices(checkpoint.get("ranks"))
+            if self.good is not None and "good" in checkpoint:
+                self.good.load_state_dict(checkpoint["good"])

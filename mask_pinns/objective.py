@@ -11,7 +11,7 @@ One objective serves every optimizer: the scalar loss, or the vector of weighted
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from mask_pinns.differentiation import ENGINES
 from mask_pinns.jet import Derivatives, Jet
+from mask_pinns.modes import evaluation_mode
+from mask_pinns.problems.blame import blamed
 from mask_pinns.problems.collapse import Needs, needs
 from mask_pinns.problems.conditions import Condition, check_shape
 from mask_pinns.problems.domain import Points
@@ -81,6 +83,8 @@ class Objective:
     `multipliers` (R,), where they are set, are further factors of the R residuals, in the order of `multiplied`, their
     names. They may change in place between evaluations.
 
+    `when` tells the time in training, for what is said of a residual that fails there (see `blamed`).
+
     Raises:
         ValueError: an unknown engine, a weight for something that is no term, a negative weight, causal weights for a
             problem without time.
@@ -96,6 +100,7 @@ class Objective:
     ) -> None:
         self.problem = problem
         self.causal = self._checked(causal)
+        self.when: Callable[[], str] | None = None
         self.held_causal: Tensor | None = None
         self.multipliers: Tensor | None = None
         self.multiplied: tuple[str, ...] = ()
@@ -148,6 +153,12 @@ class Objective:
 
     def term_residuals(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Residual]:
         """The residuals of one term by name, from the network's jet at its points x."""
+        if torch.compiler.is_compiling():  # a graph is made of residuals that have been tried
+            return self._term_residuals(term, jet, x)
+        with blamed(f"the residual {term.name!r}", self.problem.title, self.when):
+            return self._term_residuals(term, jet, x)
+
+    def _term_residuals(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Residual]:
         problem, names = self.problem, self.problem.domain.names
         owner = problem.title if term.name == "pde" else f"condition {term.name!r} of {problem.title}"
         if jet.value.shape != (len(x), len(problem.fields)):
@@ -158,6 +169,11 @@ class Objective:
         parts = self.needs[term.name].parts
         fields = {f: Field(jet, i, f, names, owner, parts) for i, f in enumerate(problem.fields)}
         residuals = term.residuals(problem, Points(x, names), fields)
+        if not residuals or not all(isinstance(part, str) for part in residuals):
+            raise ValueError(
+                f"the residual {term.name!r} of {problem.title} gives {dict(residuals)!r}; expected a tensor, a tuple "
+                "of one or more, or a dict of them by name"
+            )
         count, length = len(x) // self.faces[term.name], len(x)
         vectors = {}
         for part, vector in residuals.items():
@@ -210,8 +226,8 @@ class Objective:
         else:
             self.held_causal.copy_(weights)  # in place: a compiled loss stays valid
 
-    def few_points(self, like: Tensor) -> PointSets:
-        """Two points inside every face, in the dtype and on the device of a tensor: enough to try everything once."""
+    def few_points(self, like: Tensor, count: int = 2) -> PointSets:
+        """A few points inside every face, in the dtype and on the device of a tensor: enough to try everything once."""
         box = self.problem.domain
         found = {}
         for term in self.terms:
@@ -219,25 +235,54 @@ class Objective:
             low = [[face.get(c, box[c][0]) for c in box.names] for face in faces]
             high = [[face.get(c, box[c][1]) for c in box.names] for face in faces]
             a, b = like.new_tensor(low), like.new_tensor(high)
-            found[term.name] = torch.stack([a + (b - a) * f for f in (0.3, 0.6)], 1).flatten(0, 1)
+            inside = [0.3 + 0.3 * i / (count - 1) for i in range(count)]
+            found[term.name] = torch.stack([a + (b - a) * f for f in inside], 1).flatten(0, 1)
         return found
 
     def check(self, network: nn.Module, points: PointSets) -> list[str]:
-        """Evaluates everything once; the residuals' names.
+        """Evaluates everything at these points and at a few others, gradients too; the residuals' names.
 
         Raises ValueError for a residual or a weight that does not fit, or that fails.
         """
-        try:
-            names = list(self.residuals(network, points))
-        except ValueError:
-            raise
-        except Exception as error:  # the residuals are the user's code: it may fail in any way
-            raise ValueError(f"the residuals of {self.problem.title} fail: {type(error).__name__}: {error}") from error
+        with evaluation_mode(network):
+            residuals = self._tried(network, points)
+            again = self._tried(network, self.few_points(points[self.terms[0].name], 3))
+        names = list(residuals)
+        if names != list(again):
+            raise ValueError(
+                f"the residuals of {self.problem.title} are {', '.join(names)} at some points and {', '.join(again)} "
+                "at others; give them the same names each time"
+            )
         for name in self.weights:
             held = name.partition(".")[0] in self.exact
             if name not in names and name not in self.needs and not held and name != "conditions":
                 raise unknown(name, dict.fromkeys([*self.needs, *names]), f"loss term of {self.problem.title}")
+        if not any(residual.weight for residual in residuals.values()):
+            raise ValueError(f"all weights of {self.problem.title} are 0: nothing is left to train; leave one above 0")
         return names
+
+    def _tried(self, network: nn.Module, points: PointSets) -> dict[str, Residual]:
+        """All residuals by name, each term's by itself. Raises ValueError where one has no gradient."""
+        found: dict[str, Residual] = {}
+        parameters = [p for p in network.parameters() if p.requires_grad] if torch.is_grad_enabled() else []
+        for term in self.terms:
+            with blamed(f"the residual {term.name!r}", self.problem.title, self.when):
+                own = self.residuals_at(network, term, points[term.name])
+                if parameters:
+                    self._require_gradient(own, parameters)
+            found |= own
+        return found
+
+    def _require_gradient(self, residuals: Mapping[str, Residual], parameters: list[nn.Parameter]) -> None:
+        """Takes it once: what was changed in place shows only there. Raises ValueError where there is none."""
+        for name, residual in residuals.items():
+            if not residual.vector.requires_grad:
+                raise ValueError(
+                    f"the residual {name!r} of {self.problem.title} does not depend on the network: "
+                    "write it with the fields or their derivatives, and without .detach()"
+                )
+        total = torch.stack([residual.vector.sum() for residual in residuals.values()]).sum()
+        torch.autograd.grad(total, parameters, allow_unused=True)
 
     def loss(self, network: nn.Module, points: PointSets) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted loss, and the unweighted mean square of each residual by name."""

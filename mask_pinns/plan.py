@@ -8,7 +8,7 @@ about twice their time on a CPU.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from torch import Tensor
 from mask_pinns.compilation import flops, pays
 from mask_pinns.module import MaskPINN
 from mask_pinns.objective import PointSets
+from mask_pinns.optim.damped_squares import chosen
+from mask_pinns.optim.memory import require_memory
 
 OVER_MATRIX_PRODUCTS = 2.0
 
@@ -31,6 +33,24 @@ def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str
         ("phases", "; ".join(f"{phase} (lr {phase.lr or phase.method.lr:g})" for phase in module.schedule.phases))
     ]
     return lines + _costs(module, points, steps) + _least_squares(module, points, parameters)
+
+
+def require_room(module: MaskPINN, counts: Mapping[str, int], ranks: int, device: torch.device) -> None:
+    """Raises ValueError where a rank's share of so many points on each face cannot be trained in the device's memory.
+
+    For the backward pass each product with a weight keeps what it multiplies, every stream at every point: no training
+    takes less. Least-squares methods go through the points in chunks, and keep one layer at most.
+    """
+    objective = module.objective
+    rows = sum(
+        counts[t.name] / ranks * objective.faces[t.name] * len(objective.needs[t.name].derivatives.indices)
+        for t in objective.terms
+    )
+    inputs = [p.shape[1] for p in module.network.parameters() if p.ndim == 2]
+    chunked = all(phase.method.least_squares for phase in module.schedule.phases)
+    need = 4 * int(rows) * (max(inputs, default=1) if chunked else sum(inputs))
+    names = ", ".join(f"{name} {n:,}" for name, n in counts.items())
+    require_memory(need, device, f"a step on points ({names})", "take fewer points, or a smaller network")
 
 
 def _terms(module: MaskPINN, points: PointSets) -> dict[str, str]:
@@ -62,31 +82,49 @@ def _costs(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, s
     work = flops(module.objective, module.network, points)
     eager, memory = _eager_cost(module, points)
     floor = work / _rate(module, points)
-    seconds = min(eager, OVER_MATRIX_PRODUCTS * floor) if compiles else eager
+    seconds = _evaluation_seconds(compiles, eager, floor)
     short = " (too short a run to win the compile time back)" if module.compile_mode == "auto" else ""
     how = "compiled, which takes about a minute, less from a warm cache" if compiles else f"eager{short}"
     return [
         ("compile", f"{module.compile_mode}: {how}"),
         ("work", f"{work / 1e9:.3g} GFLOP of matrix products an evaluation, {floor * 1e3:.3g} ms by themselves here"),
         ("an evaluation", f"about {seconds * 1e3:.3g} ms (eager, measured: {eager * 1e3:.3g} ms)"),
-        ("a run", f"{steps:,} steps, {evaluations:,} evaluations: about {_duration(seconds * evaluations)}"),
+        ("a run", f"{steps:,} steps, {evaluations:,} evaluations: about {duration(seconds * evaluations)}"),
         ("memory", f"{memory / 1e6:,.0f} MB kept for the backward pass (eager; compiled less)"),
     ]
+
+
+def _evaluation_seconds(compiles: bool, eager: float, floor: float) -> float:
+    return min(eager, OVER_MATRIX_PRODUCTS * floor) if compiles else eager
+
+
+def seconds_of_run(module: MaskPINN, points: PointSets, steps: int) -> float:
+    """About how long a run takes here, from evaluations timed now; what Gauss-Newton adds to a step included."""
+    evaluations = module.planned_evaluations(steps)
+    compiles = pays(module.compile_mode, module.objective, module.network, points, evaluations)
+    floor = flops(module.objective, module.network, points) / _rate(module, points)
+    seconds = evaluations * _evaluation_seconds(compiles, _eager_cost(module, points)[0], floor)
+    if any(phase.method.least_squares for phase in module.schedule.phases):
+        seconds += steps * _factorization_seconds(module, points)[0]
+    return seconds
+
+
+def _factorization_seconds(module: MaskPINN, points: PointSets) -> tuple[float, int]:
+    """Seconds of J'J, its lower half, and three factorizations; and the number of residuals."""
+    with torch.no_grad():
+        rows = len(module.objective.residual_vector(module.network, points))
+    side, other = sorted((rows, sum(p.numel() for p in module.network.parameters())))
+    return (side**2 * other + side**3) / _rate(module, points), rows
 
 
 def _least_squares(module: MaskPINN, points: PointSets, parameters: int) -> list[tuple[str, str]]:
     """What a Gauss-Newton step adds: J'J and, for each damping tried, a factorization of it."""
     if not any(phase.method.least_squares for phase in module.schedule.phases):
         return []
-    with torch.no_grad():
-        rows = len(module.objective.residual_vector(module.network, points))
-    side, other = sorted((rows, parameters))
-    seconds = (side**2 * other + side**3) / _rate(module, points)  # J'J, its lower half, and three factorizations
-    word = next(module.network.parameters()).element_size()
-    return [
-        ("a Gauss-Newton step", f"{rows:,} residuals, {parameters:,} parameters: about {seconds:.2g} s more, "
-                                f"{(rows * parameters + 3 * side**2) * word / 1e6:,.0f} MB"),
-    ]  # fmt: skip
+    seconds, rows = _factorization_seconds(module, points)
+    what, numbers = chosen(rows, parameters).takes(rows, parameters)
+    size = numbers * next(module.network.parameters()).element_size() / 1e6
+    return [("a Gauss-Newton step", f"{rows:,} residuals: about {seconds:.2g} s more; {what}, {size:,.0f} MB")]
 
 
 def _eager_cost(module: MaskPINN, points: PointSets) -> tuple[float, int]:
@@ -125,7 +163,8 @@ def _seconds(call: Callable[[], object], points: PointSets, repeats: int = 5) ->
     return min(times)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 1 h 5 min, 3 min 20 s, 12 s."""
     minutes, rest = divmod(round(seconds), 60)
     return (
         f"{minutes // 60} h {minutes % 60} min"

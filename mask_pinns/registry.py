@@ -22,7 +22,7 @@ def unknown(name: object, known: Iterable[str], what: str) -> ValueError:
 
 def lookup(table: Mapping[str, T], name: str, what: str) -> T:
     """table[name]. Raises ValueError with the known names and the nearest one."""
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise unknown(name, table, what)
     return table[name]
 

@@ -82,7 +82,28 @@ def test_a_mask_that_could_never_open_is_refused() -> None:
         Activation("tanh", 4, mask_init=0.0)
 
 
-def test_saturation_is_the_share_of_flat_slopes() -> None:
-    z = torch.tensor([0.0, 1.0, 5.0, -5.0])  # tanh' = 1, 0.42, 2e-4, 2e-4
-    assert flat_share("tanh", z).item() == 0.5
-    assert flat_share("sin", z).item() == 0.0
+# Where an activation is flat, by hand: below the first number or above the second; None: not on that side.
+EDGES = {
+    "gelu": (-2.35, None),
+    "tanh": (-2.18, 2.18),
+    "sin": (None, None),
+    "silu": (-4.08, None),
+    "sigmoid": (-2.89, 2.89),
+    "softplus": (-2.94, None),
+    "identity": (None, None),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_saturation_counts_flat_tails_and_no_turning_point(name: str) -> None:
+    """One entry at a time, from -12 to 12: the minimum of GELU and SiLU is not flat."""
+    below, above = EDGES[name]
+    for z in torch.arange(-12, 12, 0.02):
+        near = min(abs(z - edge) for edge in (below, above, 99.0) if edge is not None)
+        expected = (below is not None and z < below) or (above is not None and z > above)
+        assert near < 0.01 or bool(flat_share(name, z)) == expected, f"at {z:.2f}"
+
+
+def test_saturation_is_a_share_and_unknown_where_z_is() -> None:
+    assert flat_share("tanh", torch.tensor([0.0, 1.0, 5.0, -5.0])) == 0.5
+    assert flat_share("sin", torch.tensor([torch.nan, 1.0])).isnan()

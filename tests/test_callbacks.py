@@ -5,63 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from pathlib import Path
 
 import lightning as L
 import pytest
-import torch
-from conftest import small_network
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.custom_scalar import layout_pb2
-from test_training import QUIET, module
+from test_training import QUIET, fit, module
 
-from callbacks import FeatureStatistics, MetricsFile, Progress, RunSummary, SolutionFigures, Throughput
-from callbacks.drift_table import DriftTable
-from callbacks.feature_statistics import OVERLAID, PICTURED, features, probe_points, statistics
+from callbacks import MetricsFile, Progress, RunSummary, SolutionFigures, Throughput
 from callbacks.figures import draw, picture_grid
 from datamodules import PointsDataModule
-from mask_pinns import NETWORKS, PROBLEMS, Box
+from mask_pinns import PROBLEMS, MaskPINN
 from mask_pinns.problems.loading import make_problem
-
-
-@pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("network", NETWORKS)
-def test_statistics_equal_a_direct_computation(network: str) -> None:
-    net = small_network(network, 2, 1, "tanh")
-    x = probe_points(Box(x=(0, 1), t=(0, 5)), 200)
-    found = features(net, x)
-    layers = [layer for layer in net.modules() if type(layer).__name__ == "Masked"]
-    assert len(found) == len(layers) == 5
-    h = block_input = x
-    for i, ((name, seen), (linear, activation)) in enumerate(zip(found.items(), layers, strict=True)):
-        z = h @ linear.weight.T + linear.bias
-        m = 1 - torch.exp(-((activation.alpha * z) ** 2)) if activation.alpha is not None else torch.ones_like(z)
-        out = torch.tanh(z) * m
-        values = statistics(seen)
-        torch.testing.assert_close(seen.z, z, msg=name)
-        torch.testing.assert_close(values["preactivation_std"], ((z - z.mean()) ** 2).mean().sqrt())
-        torch.testing.assert_close(values["feature_mean"], out.mean())
-        torch.testing.assert_close(values["saturation"], (torch.cosh(z) ** -2 < 0.05).double().mean())
-        if activation.alpha is not None:
-            torch.testing.assert_close(values["openness"], m.mean())
-            torch.testing.assert_close(values["alpha_max"], activation.alpha.abs().max())
-        else:
-            assert "openness" not in values
-        skips = network != "mlp" and i in (2, 4)
-        h = block_input + out if skips else out
-        block_input = h if i % 2 == 0 else block_input
-
-
-def test_looking_leaves_nothing_behind() -> None:
-    net = small_network("masked", 2, 1).train()
-    state = torch.get_rng_state()
-    features(net, torch.rand(5, 2, generator=torch.Generator().manual_seed(0)))
-    probe_points(Box(x=(0, 1), t=(0, 1)), 16)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert all(not m._forward_hooks and m.training for m in net.modules())
 
 
 def read_rows(folder: Path) -> list[dict[str, str]]:
@@ -75,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     throughput = Throughput()
     watchers = [
-        throughput, FeatureStatistics(every=5, probes=64, folder=folder), SolutionFigures(folder, every=10),
+        throughput, SolutionFigures(folder, every=10),
         RunSummary(folder, throughput, seed=0),
     ]  # fmt: skip
     m = module("adam 6, lbfgs")
@@ -84,22 +41,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trainer = L.Trainer(**options, callbacks=watchers, enable_checkpointing=False, precision="64-true")
     trainer.fit(m, PointsDataModule(m.problem, 100))
     return folder
-
-
-def test_tensorboard_has_scalars_histograms_and_pictures(run: Path) -> None:
-    events = EventAccumulator(str(run), size_guidance={"histograms": 0, "scalars": 0, "images": 0})
-    events.Reload()
-    tags = events.Tags()
-    for quantity in (*OVERLAID, "feature_mean", "preactivation_skewness", "feature_kurtosis", "feature_p99"):
-        assert f"{quantity}/0_input" in tags["scalars"]
-        assert f"{quantity}/2_block1.2" in tags["scalars"]
-    assert [e.step for e in events.Scalars("saturation/0_input")] == [0, 5, 10, 12]
-    drift = [e.value for e in events.Scalars("feature_drift/0_input")]
-    assert drift[0] == 0 and all(d > 0 for d in drift[1:])
-    assert {"preactivation/1_block1.1", "feature/1_block1.1", "alpha/1_block1.1"} <= set(tags["histograms"])
-    assert [e.step for e in events.Images("solution")] == [10, 12]
-    for name in ("loss", "loss/pde", "val/rel_l2", "throughput/points_per_s"):
-        assert name in tags["scalars"]
 
 
 def test_run_folder_has_summary_metrics_and_picture(run: Path) -> None:
@@ -115,6 +56,22 @@ def test_run_folder_has_summary_metrics_and_picture(run: Path) -> None:
     logged = [int(r["step"]) for r in rows if r["loss"]]
     assert logged == [2, 4, 6, 8, 10, 12]
     assert summary["rel_l2"] == pytest.approx(float(rows[-1]["val/rel_l2"]), rel=1e-12)
+
+
+def test_the_summarys_error_is_that_of_evaluation() -> None:
+    """Batchnorm: by its running averages, as in validation, though training goes on in training mode."""
+    m = MaskPINN("wave", {"name": "batchnorm", "width": 6, "blocks": 1})
+    trainer = fit(m, 4, val_check_interval=4)
+    assert m.network.train().training
+    found = RunSummary.errors(m)["rel_l2"]
+    assert found == pytest.approx(float(trainer.callback_metrics["val/rel_l2"]), rel=1e-12)
+    assert m.network.training
+
+
+def test_tensorboard_has_losses_and_pictures(run: Path) -> None:
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0}).Reload()
+    assert [e.step for e in events.Images("solution")] == [10, 12]
+    assert {"loss", "loss/pde", "val/rel_l2", "throughput/points_per_s"} <= set(events.Tags()["scalars"])
 
 
 def test_metrics_file_keeps_the_rows_up_to_the_resume(tmp_path: Path) -> None:
@@ -175,67 +132,3 @@ def test_time_runs_to_the_right() -> None:
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("t", "x")
     assert float(image[100, 0]) == pytest.approx(1.0, abs=1e-3)
     assert float(image[0, 0]) == pytest.approx(0.0, abs=1e-12)
-
-
-def test_every_overlaid_quantity_has_a_chart_of_all_layers(run: Path) -> None:
-    events = EventAccumulator(str(run))
-    events.Reload()
-    (content,) = [e.tensor_proto.string_val[0] for e in events.Tensors("custom_scalars__config__")]
-    layout = layout_pb2.Layout.FromString(content)
-    (category,) = layout.category
-    assert [chart.title for chart in category.chart] == list(OVERLAID)
-    for chart in category.chart:
-        matching = [tag for tag in events.Tags()["scalars"] if re.search(chart.multiline.tag[0], tag)]
-        assert len(matching) == 3, f"{chart.title}: one line for each layer, not {matching}"
-
-
-def test_a_resumed_run_measures_drift_from_its_first_step(tmp_path: Path) -> None:
-    def train(name: str, steps: int, checkpoint: Path | None = None) -> Path:
-        m, folder = module(), tmp_path / name
-        options = QUIET | {"logger": TensorBoardLogger(tmp_path, name, version=""), "max_steps": steps}
-        trainer = L.Trainer(**options, callbacks=[FeatureStatistics(every=4, probes=32)], enable_checkpointing=False)
-        trainer.fit(m, PointsDataModule(m.problem, 50), ckpt_path=checkpoint, weights_only=True)
-        trainer.save_checkpoint(folder / "end.ckpt")
-        return folder
-
-    def drift(folder: Path) -> dict[int, float]:
-        events = EventAccumulator(str(folder))
-        events.Reload()
-        return {e.step: e.value for e in events.Scalars("feature_drift/1_block1.1")}
-
-    whole = drift(train("whole", 8))
-    half = train("half", 4)
-    resumed = drift(train("resumed", 8, half / "end.ckpt"))
-    assert resumed[8] == whole[8] > drift(half)[4] > 0
-
-
-def test_drift_table_has_what_tensorboard_has(run: Path) -> None:
-    with (run / "drift.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [int(r["step"]) for r in rows if r["layer"] == "input"] == [0, 5, 10, 12]
-    assert len(rows) == 4 * 3
-    events = EventAccumulator(str(run), size_guidance={"images": 0})
-    events.Reload()
-    for quantity in ("feature_drift", "saturation", "effective_rank"):
-        shown = [e.value for e in events.Scalars(f"{quantity}/2_block1.2")]
-        kept = [float(r[quantity]) for r in rows if r["layer"] == "block1.2"]
-        assert kept == pytest.approx(shown, rel=1e-6)
-        if quantity in PICTURED:
-            assert [e.step for e in events.Images(f"drift/{quantity}")] == [12]
-
-
-def test_drift_table_goes_on_where_a_run_is_continued(tmp_path: Path) -> None:
-    first = DriftTable(tmp_path / "drift.csv")
-    for step in (0, 4, 8):
-        first.add(step, {"input": {"a": step / 3}, "block1.1": {"a": 2.0}})
-    second = DriftTable(tmp_path / "drift.csv", resume_at=4)
-    second.add(4, {"input": {"a": 7.0}, "block1.1": {"a": 2.0}})
-    with (tmp_path / "drift.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(r["step"], r["layer"], float(r["a"])) for r in rows] == [
-        ("0", "input", 0.0), ("0", "block1.1", 2.0), ("4", "input", 7.0), ("4", "block1.1", 2.0),
-    ]  # fmt: skip
-    axis = second.picture("a").axes[0]
-    assert axis.images[0].get_array().tolist() == [[0.0, 7.0], [2.0, 2.0]]
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["input", "block1.1"]
-    assert [label.get_text() for label in axis.get_xticklabels()] == ["0", "4"]

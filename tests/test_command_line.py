@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from callbacks.observation import RECORDED
 from mask_pinns import PROBLEMS
 from mask_pinns.command_line import read
 
@@ -301,7 +302,7 @@ def test_nan_exits_with_one_and_keeps_the_last_good_checkpoint(command, tmp_path
         "--problem", f"{tmp_path}/mine.py:Mine", "--steps", "300", "--lr", "5", "--validate_every", "1", "--exact"
     )
     assert code == 1
-    assert re.search(r"stopped: the loss became nan at step \d+: term 'pde'", err)
+    assert re.search(r"stopped: the loss became nan at step \d+: term 'pde'.*; the last good checkpoint is kept$", err)
     assert err.count("\n") == 1
     kept = torch.load(tmp_path / "runs/Mine-1/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.isfinite(v).all() for v in kept.values())
@@ -409,3 +410,16 @@ def test_points_files_that_cannot_be_read(command, tmp_path: Path, content: byte
     code, _, err = command("predict", "--ckpt_path", run, "--predict_points", str(tmp_path / "p.npy"), tiny=False)
     assert (code, err.count("\n")) == (2, 1), err
     assert "p.npy cannot be read" in err
+
+
+def test_what_can_be_recorded_is_what_the_callback_records() -> None:
+    """The command line stands below the callbacks and has names of its own."""
+    assert read([])[1].statistics_record == list(RECORDED)
+
+
+def test_a_phase_that_ends_early_does_not_lengthen_the_last(command, tmp_path: Path) -> None:
+    phases = "[{optimizer: adam, steps: 60, target: 1000000.0}, {optimizer: gauss_newton, steps: 3}]"
+    for flags, steps, reason in (([], 4, "last phase done"), (["--steps", "6"], 6, "steps")):
+        assert command("--optimizer", phases, *flags, "--name", f"a{steps}")[0] == 0
+        summary = json.loads((tmp_path / f"runs/a{steps}/summary.json").read_text())
+        assert (summary["steps"], summary["stop_reason"]) == (steps, reason)

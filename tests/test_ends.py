@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from conftest import small_network
+from conftest import CALM, small_network
 
 from datamodules import PointsDataModule
 from mask_pinns import NETWORKS, Box, Condition, Dirichlet, Initial, MaskPINN, Neumann, Objective, Periodic, Problem
@@ -60,7 +60,7 @@ def build(name: str = "masked", embedding: str = "none", exact="all", problem: P
     if exact == "all" and "y" not in EMBEDDINGS[embedding].get("periodic", ()):
         exact = [c.name for c in problem.terms[1:] if not isinstance(c, Periodic)]
     torch.manual_seed(0)
-    network = make_ends({"name": name, **options}, problem, EMBEDDINGS[embedding], exact)
+    network = make_ends({"name": name, **options, **CALM.get(name, {})}, problem, EMBEDDINGS[embedding], exact)
     with torch.no_grad():
         for p in network.parameters():
             p += 0.2 * torch.randn_like(p)
@@ -76,7 +76,7 @@ def inside(box: Box, n: int, seed: int = 1) -> torch.Tensor:
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_jets_equal_nested_autograd(float64, name: str, embedding: str, exact: str) -> None:
-    network, box = build(name, embedding, EXACT[exact]), Waves.domain
+    network, box = build(name, embedding, EXACT[exact]).eval(), Waves.domain
     x = inside(box, 5)
     derivatives = Derivatives(("xxxx", "ttx", "xy"), {"+": (("tt", 1.0), ("xx", -2.0), ("yyy", 0.5))})
     jet, reference = (engine(network, x, box.names, derivatives) for engine in (by_jet, by_autograd))

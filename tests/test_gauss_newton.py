@@ -16,14 +16,18 @@ from datamodules import PointsDataModule
 from mask_pinns import NETWORKS, PROBLEMS, MaskPINN, Objective
 from mask_pinns.jacobian import Jacobian
 from mask_pinns.jet import Jet
+from mask_pinns.least_squares import ResidualSquares
 from mask_pinns.networks import JetNetwork
-from mask_pinns.optim.gauss_newton import GaussNewton, MatrixFree, ParameterSpace, SampleSpace
+from mask_pinns.optim.damped_squares import MatrixFree, ParameterSpace, SampleSpace, chosen
+from mask_pinns.optim.gauss_newton import GaussNewton, _Path
 from mask_pinns.problems.loading import make_problem
 
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    "network", [name for name in NETWORKS if name != "batchnorm"]
+)  # refused: its points are coupled
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("chunk", [5, 1000])
 def test_jacobian_equals_autograd_row_by_row(problem: str, network: str, chunk: int) -> None:
@@ -89,25 +93,36 @@ class Curve:
 
     def __init__(self, parameters: list[nn.Parameter], x: Tensor, y: Tensor, blocks: int = 2) -> None:
         self.parameters, self.x, self.y, self.pieces = parameters, x, y, blocks
-        self.rows: int | None = len(x)
+        self.rows, self.shared = len(x), False
 
-    def residuals(self, x: Tensor, y: Tensor, p: Tensor) -> Tensor:
+    def at(self, x: Tensor, y: Tensor, p: Tensor) -> Tensor:
         a, b, c, *rest = p
         return a * torch.exp(b * x) + c + sum(r * x**k for k, r in enumerate(rest, 2)) - y
 
     def flat(self) -> Tensor:
         return torch.cat([p.detach().flatten() for p in self.parameters])
 
-    def loss(self) -> Tensor:
-        return self.residuals(self.x, self.y, self.flat()).square().sum()
+    def look(self) -> tuple[Tensor, Tensor]:
+        v = self.at(self.x, self.y, self.flat())
+        return v, v @ v
 
     def blocks(self) -> Any:
         for x, y in zip(self.x.chunk(self.pieces), self.y.chunk(self.pieces), strict=True):
-            f = lambda p, x=x, y=y: self.residuals(x, y, p)  # noqa: E731
+            f = lambda p, x=x, y=y: self.at(x, y, p)  # noqa: E731
             yield f(self.flat()), torch.func.jacrev(f)(self.flat())
 
     def total(self, x: Tensor) -> Tensor:
         return x
+
+
+class Valley(Curve):
+    """Rosenbrock's function as a sum of squares."""
+
+    def __init__(self, parameters: list[nn.Parameter]) -> None:
+        super().__init__(parameters, torch.zeros(2), torch.zeros(2), blocks=1)
+
+    def at(self, x: Tensor, y: Tensor, p: Tensor) -> Tensor:
+        return torch.stack([10 * (p[1] - p[0] ** 2), 1 - p[0]])
 
 
 def curve(n: int = 40, size: int = 3) -> Curve:
@@ -135,6 +150,65 @@ def test_every_form_takes_the_damped_step(form: Any, size: int, damping: float) 
     torch.testing.assert_close(found.loss, v @ v)
 
 
+@pytest.mark.parametrize(("form", "size"), [(ParameterSpace, 3), (SampleSpace, 6), (MatrixFree, 3)])
+def test_the_answer_to_another_right_side(form: Any, size: int) -> None:
+    problem = curve(5 if size == 6 else 40, size)
+    _, j = (torch.cat(parts) for parts in zip(*problem.blocks(), strict=True))
+    w = torch.linspace(-1, 2, len(j))
+    solved = form(problem)
+    solved.step(1e-2)
+    left = (j.T @ j + 1e-2 * torch.eye(size)) @ solved.answer(w, 1e-2) + j.T @ w
+    assert torch.linalg.norm(left) <= (1e-2 if form is MatrixFree else 1e-9) * torch.linalg.norm(j.T @ w)
+
+
+def test_corrections_bring_a_long_step_back_into_the_valley() -> None:
+    """Rosenbrock's; each correction is what the formula says."""
+    valley = Valley([nn.Parameter(torch.tensor([-1.2, 1.0]))])
+    form, optimizer = ParameterSpace(valley), GaussNewton(valley.parameters, corrections=5)
+    path, step = _Path(valley.parameters, valley), form.step(0.3)
+    wanted = form.v + form.change(step)
+    found = list(optimizer._corrected(form, path, step, wanted, 0.3))
+    losses = [float(loss) for loss, _ in found]
+    assert losses[0] > float(form.loss) > 1.2 * losses[-1], "straight, it would be worse than not to move"
+    _, j = (torch.cat(parts) for parts in zip(*valley_at(path.before[0]).blocks(), strict=True))
+    moved = valley_at(path.before[0] + step).look()[0]
+    expected = step - torch.linalg.solve(j.T @ j + 0.3 * torch.eye(2), j.T @ (moved - wanted))
+    torch.testing.assert_close(found[1][1], expected)
+
+
+def valley_at(x: Tensor) -> Valley:
+    return Valley([nn.Parameter(x.detach().clone())])
+
+
+@pytest.mark.parametrize("chunk", [5, 1000])
+def test_residuals_and_products_are_in_the_order_of_the_blocks(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = make_problem("wave")
+    jacobian = Jacobian(Objective(problem), small_network("masked", 2, 1), chunk)
+    points = PointsDataModule(problem, 11).draw(0)
+    squares = ResidualSquares(jacobian, points)
+    v, j = (torch.cat(parts) for parts in zip(*squares.blocks(), strict=True))
+    torch.testing.assert_close(squares.look(), (v, v @ v))
+    w, s = torch.linspace(-1, 2, len(v)), torch.linspace(-2, 1, j.shape[1])
+    for kept in (2**27, j.shape[1] * 12):
+        monkeypatch.setattr("mask_pinns.optim.damped_squares.KEPT", kept)
+        for form in (ParameterSpace(squares), MatrixFree(squares), SampleSpace(squares)):
+            torch.testing.assert_close(form.v, v)
+            torch.testing.assert_close(form.change(s), j @ s, rtol=1e-9, atol=1e-9)
+            if not isinstance(form, SampleSpace):
+                torch.testing.assert_close(form.pulled(w), j.T @ w, rtol=1e-9, atol=1e-9)
+
+
+def test_corrections_follow_a_bent_valley_in_fewer_steps() -> None:
+    """Rosenbrock's valley, v = (10 (y - x^2), 1 - x), and none where it is turned off."""
+
+    def steps(**options: float) -> int:
+        valley = Valley([nn.Parameter(torch.tensor([-1.2, 1.0]))])
+        optimizer = GaussNewton(valley.parameters, **options)
+        return next(n for n in range(200) if float(optimizer.step(lambda: valley)) < 1e-20)
+
+    assert steps() <= 0.75 * steps(corrections=0)
+
+
 def test_it_converges_quadratically_on_a_fit_without_residual() -> None:
     problem = curve()
     optimizer = GaussNewton(problem.parameters)
@@ -149,13 +223,15 @@ def test_a_step_that_fails_leaves_the_parameters_and_raises_the_damping() -> Non
     optimizer = GaussNewton(problem.parameters, tries=3)
     optimizer.step(lambda: problem)
     before, damping = problem.flat(), optimizer.state[problem.parameters[0]]["damping"]
-    problem.loss = lambda: torch.tensor(float("nan"))  # type: ignore[method-assign]
+    problem.look = lambda: (torch.zeros(40), torch.tensor(float("nan")))  # type: ignore[method-assign]
     optimizer.step(lambda: problem)
     assert torch.equal(problem.flat(), before)
     assert optimizer.state[problem.parameters[0]]["damping"] == pytest.approx(damping / 10 * 27)
 
 
-@pytest.mark.parametrize("options", [{"damping": 0.0}, {"ratio": 1.0}, {"shrink": 0.5}, {"grow": 1.0}, {"tries": 0}])
+@pytest.mark.parametrize(
+    "options", [{"damping": 0.0}, {"ratio": 1.0}, {"shrink": 0.5}, {"grow": 1.0}, {"tries": 0}, {"corrections": -1}]
+)
 def test_options_out_of_range(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected damping > 0"):
         GaussNewton(curve().parameters, **options)
@@ -189,3 +265,43 @@ def test_rows_are_counted_once_for_each_number_of_points() -> None:
     assert jacobian.rows(data.draw(0)) == jacobian.rows(data.draw(1)) == 9 + 2 * 5 + 2 * 4
     assert len(looks) == 1
     assert jacobian.rows(PointsDataModule(problem, 20).draw(0)) == 20 + 2 * 2 + 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "form"),
+    [
+        (40, 3, ParameterSpace),
+        (5, 6, SampleSpace),
+        (50, 60, MatrixFree),
+        (-5, 6, ParameterSpace),
+        (70, 60, MatrixFree),
+    ],
+)
+def test_the_form_is_chosen_by_size(rows: int, size: int, form: Any) -> None:
+    """Five residuals of a rank that shares them with others: written -5."""
+    assert chosen(abs(rows), size, largest=40, shared=rows < 0) is form
+
+
+@pytest.mark.parametrize("damping", [1e-2, 1e-9])
+def test_steps_are_the_same_where_j_is_not_kept(damping: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rejected tries and corrections among them: what is made again is made at the start of the step."""
+
+    def path() -> Tensor:
+        valley = Valley([nn.Parameter(torch.tensor([-1.2, 1.0]))])
+        optimizer = GaussNewton(valley.parameters, damping=damping)
+        for _ in range(8):
+            optimizer.step(lambda: valley)
+        return valley.flat()
+
+    kept = path()
+    monkeypatch.setattr("mask_pinns.optim.damped_squares.KEPT", 0)
+    torch.testing.assert_close(path(), kept, rtol=1e-12, atol=1e-12)
+
+
+def test_options_that_a_checkpoint_does_not_know_are_those_given_now() -> None:
+    optimizer = GaussNewton(curve().parameters)
+    state = optimizer.state_dict()
+    del state["param_groups"][0]["corrections"]
+    again = GaussNewton(curve().parameters, corrections=3)
+    again.load_state_dict(state)
+    assert again.param_groups[0]["corrections"] == 3

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_loss_and_gradient_equal_nested_autograd(problem: str, network: str) -> None:
     problem = make_problem(problem)
-    network = small_network(network, len(problem.domain), len(problem.fields), "tanh")
+    network = small_network(
+        network, len(problem.domain), len(problem.fields), "tanh"
+    ).eval()  # points apart, batch statistics or not
     points = PointsDataModule(problem, 60).draw(3)
     found = {}
     for engine in ("jet", "autograd"):

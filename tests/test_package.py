@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -54,14 +57,69 @@ def test_the_wheel_holds_references_and_presets(installed: Path, tmp_path: Path)
     assert (points, preset) == ([str(257 * 101)] * 3, "True")  # Burgers, KdV, Allen-Cahn
 
 
-def test_every_dependency_is_pinned_and_the_bad_uploads_are_excluded() -> None:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    assert pins["torch"] == "2.13.0"
-    assert pins["lightning"] not in ("2.6.2", "2.6.3")
+def requirements(*extras: str) -> list[str]:
+    """What pyproject.toml declares: the dependencies, and those of the extras named."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    for requirement in named:
-        name = requirement.split(">")[0].split("[")[0].split("!")[0].strip()
-        assert name.lower().replace("-", "_") in {p.lower().replace("-", "_") for p in pins}, name
-    assert any("!=2.6.2,!=2.6.3" in requirement for requirement in named)
+    named = [*project["dependencies"], *(r for extra in extras for r in project["optional-dependencies"][extra])]
+    return [r for r in named if not r.startswith(project["name"])]
+
+
+def distribution(requirement: str) -> str:
+    """Its name alone, as distributions compare theirs."""
+    return re.split(r"[^\w.-]", requirement)[0].lower().replace("-", "_")
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return {distribution(line): line.split("==")[1] for line in lines if line and not line.startswith("#")}
+
+
+def test_every_dependency_is_pinned_and_the_bad_uploads_are_excluded() -> None:
+    assert pins()["torch"] == "2.13.0"
+    assert pins()["lightning"] not in ("2.6.2", "2.6.3")
+    assert {distribution(r) for r in requirements("studies", "dev")} <= set(pins())
+    assert any("!=2.6.2,!=2.6.3" in r for r in requirements())
+
+
+def imported_packages(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    ("rooms", "extras"),
+    [(("mask_pinns", "datamodules", "callbacks", "train.py"), ()), (("benchmarks", "tests"), ("studies", "dev"))],
+    ids=["package", "benchmarks and tests"],
+)
+def test_what_is_imported_is_declared(rooms: tuple[str, ...], extras: tuple[str, ...]) -> None:
+    """The lock alone must do: a package that somebody installed by hand is not there on a fresh clone."""
+    files = [f for room in rooms for f in ([ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py"))]
+    files = [
+        f for f in files if "peers" not in f.parts and "references" not in f.parts
+    ]  # theirs; made once, with scipy
+    distributions = importlib.metadata.packages_distributions()
+    declared = {distribution(r) for r in requirements(*extras)}
+    for file in files:
+        for name in imported_packages(file):
+            if name in distributions:  # ours are not, unless installed
+                sources = {d.lower().replace("-", "_") for d in distributions[name]}
+                assert sources & (declared | {"mask_pinns"}), (
+                    f"{file} imports {name}, which pyproject.toml does not name"
+                )
+            else:
+                assert (
+                    list(ROOT.rglob(f"{name}.py")) or (ROOT / name).is_dir() or (ROOT / "benchmarks" / name).is_dir()
+                ), f"{file} imports {name}, which is not installed"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/ACCURACY.md"])
+def test_every_local_link_leads_somewhere(page: str) -> None:
+    path = ROOT / page
+    links = re.findall(r"\]\(([^)#]+)\)", path.read_text())
+    missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
+    assert not missing

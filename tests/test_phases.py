@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from mask_pinns.optim import OPTIMIZERS
 from mask_pinns.optim.phases import Phase, Schedule, parse_phases
@@ -64,6 +65,57 @@ def test_refusals(spec, message: str) -> None:
         parse_phases(spec)
 
 
+WRONG_OPTIONS = {
+    "adam": ["betas: 3", "betas: [0.9]", "betas: [a, b]", "eps: x", "weight_decay: .inf", "amsgrad: x", "amsgrad: 1",
+             "maximize: true", "differentiable: true", "capturable: true", "foreach: 3", "fused: true", "1: 2"],
+    "lbfgs": ["max_iter: 0", "max_iter: -3", "max_iter: abc", "max_iter: 2.5", "max_iter: true", "max_iter: null",
+              "history_size: 0", "max_eval: 0", "line_search_fn: foo", "line_search_fn: [a]", "tolerance_grad: x"],
+    "ssbroyden": ["max_iter: abc", "max_search: 0", "c1: x", "c2: .nan", "initial_scaling: 1"],
+    "gauss_newton": ["damping: x", "tries: 0", "corrections: -1", "largest: 1.5", "ratio: [1]"],
+    "soap": ["betas: x", "data_format: foo", "precondition_frequency: 0", "maximize: true", "shampoo_beta: x"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "option"), [(o, option) for o, given in WRONG_OPTIONS.items() for option in given]
+)
+@pytest.mark.parametrize("inside", [True, False], ids=["in options", "beside"])
+def test_options_that_do_not_fit_are_refused_by_name(optimizer: str, option: str, inside: bool) -> None:
+    given = yaml.safe_load(f"{{{option}}}")
+    with pytest.raises(ValueError, match=rf"(?s)(?=.*{optimizer})(?=.*{option.partition(':')[0]})"):
+        parse_phases({"optimizer": optimizer, **({"options": given} if inside else given)})
+
+
+RIGHT_OPTIONS = {
+    "adam": {"betas": (0.8, 0.99), "weight_decay": 1e-3, "amsgrad": True},
+    "lbfgs": {"max_iter": 3, "tolerance_grad": 0, "line_search_fn": "strong_wolfe"},
+    "gauss_newton": {"corrections": 0, "damping": 1},
+    "soap": {"shampoo_beta": 0.9, "precondition_frequency": 1},
+}
+
+
+@pytest.mark.parametrize("optimizer", RIGHT_OPTIONS)
+def test_options_that_fit_arrive(optimizer: str) -> None:
+    (phase,) = parse_phases({"optimizer": optimizer, **RIGHT_OPTIONS[optimizer]})
+    group = phase.build([torch.nn.Parameter(torch.zeros(2))])[0].param_groups[0]
+    assert {name: group[name] for name in phase.options} == RIGHT_OPTIONS[optimizer]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"optimizer": ["adam"]}, {"optimizer": None}, {"optimizer": "adam", "options": 3},
+        {"optimizer": "adam", "options": [1]}, {"optimizer": "adam", "options": None},
+        {"optimizer": "adam", "precision": [32]}, {"optimizer": "adam", "precision": {"a": 1}},
+        {"optimizer": "adam", "decay": None}, {"optimizer": "adam", "lr": 10**400}, {"optimizer": "adam", "steps": 2.0},
+        3, [3], [None], [["adam"]],
+    ],
+)  # fmt: skip
+def test_specs_of_another_kind(spec: Any) -> None:
+    with pytest.raises(ValueError, match="adam"):
+        parse_phases(spec)
+
+
 def test_learning_rate_falls_in_a_staircase() -> None:
     optimizer, scheduler = Phase("adam", lr=1.0, decay=0.5, decay_every=3).build([torch.nn.Parameter(torch.zeros(1))])
     rates = []
@@ -117,10 +169,11 @@ def test_every_optimizer_solves_a_problem_with_a_known_answer(name: str) -> None
     optimizer, staircase = Phase(name, lr=0.05 if first_order else None, decay=0.8, decay_every=25).build([p])
 
     class Squares:
-        rows = 4
+        rows, shared = 4, False
 
-        def loss(self) -> torch.Tensor:
-            return (a @ p - b).square().sum()
+        def look(self) -> tuple[torch.Tensor, torch.Tensor]:
+            v = (a @ p - b).detach()
+            return v, v @ v
 
         def blocks(self) -> Any:
             yield (a @ p - b).detach(), a
@@ -130,7 +183,7 @@ def test_every_optimizer_solves_a_problem_with_a_known_answer(name: str) -> None
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = Squares().loss()
+        loss = (a @ p - b).square().sum()
         loss.backward()
         return loss
 
@@ -138,3 +191,16 @@ def test_every_optimizer_solves_a_problem_with_a_known_answer(name: str) -> None
         optimizer.step(Squares if OPTIMIZERS[name].least_squares else closure)
         staircase.step()
     torch.testing.assert_close(p.detach(), torch.linalg.solve(a, b), rtol=1e-6, atol=1e-6)
+
+
+def test_the_last_phase_has_its_own_steps_however_early_it_begins() -> None:
+    """A phase before it that ends at its target must not leave its steps to the last one, unless --steps does."""
+    phases = parse_phases(
+        [{"optimizer": "adam", "steps": 60, "target": 1e6}, {"optimizer": "gauss_newton", "steps": 3}]
+    )
+    for bounded, expected in ((True, "last phase done"), (False, None)):
+        schedule = Schedule(phases)
+        schedule.bounded = bounded
+        assert schedule.advance(1, reached=True) is None
+        assert [schedule.advance(step) for step in (2, 3)] == [None, None]
+        assert schedule.advance(4) == expected

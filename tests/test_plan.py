@@ -36,13 +36,14 @@ def test_memory_kept_is_proportional_to_the_points() -> None:
     assert kept[1] == pytest.approx(4 * kept[0], rel=0.1)
 
 
-def test_planning_changes_nothing(command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", ["masked", "batchnorm"])
+def test_planning_changes_nothing(command, tmp_path: Path, network: str) -> None:
     assert command("--dry_run")[0] == 0
     assert not (tmp_path / "runs").exists()
-    code, out, _ = command("--steps", "4", "--explain", "--name", "explained")
+    code, out, _ = command("--network", network, "--steps", "4", "--explain", "--name", "explained")
     assert code == 0
     assert "the plan" in out
-    assert command("--steps", "4", "--name", "plain")[0] == 0
+    assert command("--network", network, "--steps", "4", "--name", "plain")[0] == 0
     a, b = (
         torch.load(tmp_path / f"runs/{n}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
         for n in ("explained", "plain")

@@ -294,6 +294,7 @@ def test_a_problem_from_a_file(tmp_path: Path) -> None:
         ({"name": "wave", "beta": 3}, "coefficient of problem 'wave': 'beta'; known: c|known: c"),
         ({"name": "wave", "c": "fast"}, "coefficient 'c' of Wave is 'fast'; expected a number"),
         ({"name": "wave", "c": float("nan")}, "finite"),
+        ({"name": "wave", "c": 10**400}, "coefficient 'c' of Wave"),
         ({"name": "helmholtz", "a": 1.5}, "whole number"),
         ("nowhere.py:Mine", "does not exist"),
     ],

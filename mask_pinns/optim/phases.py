@@ -7,7 +7,6 @@ resumes in the middle of any phase. A phase ends by its number of steps, or when
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -18,8 +17,10 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import StepLR
 
+from mask_pinns.numbers import is_finite
 from mask_pinns.optim import OPTIMIZERS, Method
-from mask_pinns.registry import lookup, unknown
+from mask_pinns.optim.options import check_options_of
+from mask_pinns.registry import lookup
 
 PRECISIONS = {None: None, 32: torch.float32, 64: torch.float64}
 
@@ -53,16 +54,11 @@ class Phase:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        what = f"phase {self.optimizer!r}"
-        method = self.method
-        for name in ("steps", "decay_every", "resample", "lr", "decay", "target"):
-            number = getattr(self, name)
-            kinds = int | float if name in ("lr", "decay", "target") else int
-            if number is not None and (isinstance(number, bool) or not isinstance(number, kinds)):
-                raise ValueError(f"{what}: {name} is {number!r}; expected a number")
+        what, method = f"phase {self.optimizer!r}", self.method
+        self._check_numbers(what)
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"{what}: steps is {self.steps}; it must be 1 or more")
-        if self.lr is not None and not (math.isfinite(self.lr) and self.lr > 0):
+        if self.lr is not None and not self.lr > 0:
             raise ValueError(f"{what}: lr is {self.lr}; it must be a positive number")
         if self.target is not None and not self.target > 0:
             raise ValueError(f"{what}: target is {self.target}; it must be a positive number")
@@ -72,18 +68,24 @@ class Phase:
             )
         if self.resample is not None and self.resample < 0:
             raise ValueError(f"{what}: resample is {self.resample}; it must be 0 (never) or more")
-        if self.precision not in PRECISIONS:
+        if self.precision not in list(PRECISIONS):  # a list compares where a dict would hash
             raise ValueError(f"{what}: precision is {self.precision!r}; expected 32, 64, or nothing for the run's own")
-        parameters = inspect.signature(method.build).parameters.values()
-        own = ("params", "lr", "fused", "variant")  # set by the phase, or by its optimizer's name
-        known = [p.name for p in parameters if p.name not in own and p.kind is not p.VAR_KEYWORD]
-        for name in self.options:
-            if name not in known:
-                raise unknown(name, known, f"option of {self.optimizer}")
+        check_options_of(method.build, self.options, self.optimizer, what)
         try:
             self.build([nn.Parameter(torch.zeros(1))])
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"{what}: {error}") from None
+
+    def _check_numbers(self, what: str) -> None:
+        """Raises ValueError for a setting that is not of its kind; None where that is its default."""
+        for f in fields(self):
+            number = getattr(self, f.name)
+            if f.name not in ("steps", "decay_every", "resample", "lr", "decay", "target"):
+                continue
+            whole = f.name not in ("lr", "decay", "target")
+            fits = isinstance(number, int) and not isinstance(number, bool) if whole else is_finite(number)
+            if not fits and not (number is None and f.default is None):
+                raise ValueError(f"{what}: {f.name} is {number!r}; expected a {'whole' if whole else 'finite'} number")
 
     @property
     def method(self) -> Method:
@@ -123,7 +125,10 @@ def parse_phases(spec: Spec, **defaults: Any) -> tuple[Phase, ...]:
     A mapping has Phase's attributes as keys, and the optimizer's own arguments beside them. `defaults` fill in
     what a phase does not say (those that are None are left out).
     """
-    given = [spec] if isinstance(spec, str | Mapping) else list(spec)
+    given = list(spec) if isinstance(spec, Iterable) and not isinstance(spec, str | Mapping) else [spec]
+    for item in given:
+        if not isinstance(item, str | Mapping):
+            raise ValueError(f"optimizer {item!r}: expected a name with steps, or a mapping; e.g. 'adam 2000, lbfgs'")
     items = [part for item in given for part in (_words(item) if isinstance(item, str) else [dict(item)])]
     if not items:
         raise ValueError("no optimizer given; e.g. 'adam' or 'adam 2000, lbfgs'")
@@ -152,19 +157,24 @@ def _phase(item: dict[str, Any], defaults: dict[str, Any]) -> Phase:
     decays = lookup(OPTIMIZERS, item["optimizer"], "optimizer").decays
     own = {f.name for f in fields(Phase)} - {"options"}
     shared = defaults if decays else {}  # lr and its staircase mean first-order optimizers
-    options = dict(item.get("options", {})) | {k: v for k, v in item.items() if k not in own | {"options"}}
-    return Phase(**shared | {k: v for k, v in item.items() if k in own}, options=options)
+    given = item.get("options", {})
+    if not isinstance(given, Mapping):
+        raise ValueError(f"phase {item['optimizer']!r}: options are {given!r}; expected names and values")
+    rest = {k: v for k, v in item.items() if k not in own | {"options"}}
+    return Phase(**shared | {k: v for k, v in item.items() if k in own}, options=dict(given) | rest)
 
 
 class Schedule:
     """Which phase is on, and why training ends.
 
+    The last phase goes on as long as the trainer does, or, where the schedule is `bounded`, for its own steps.
     State, beside the phases' settings: `index`, `start` (the global step at which the phase began), and `stalls`
     (steps in a row without progress).
     """
 
     def __init__(self, phases: tuple[Phase, ...]) -> None:
         self.phases = phases
+        self.bounded = False
         self.reset()
 
     def reset(self) -> None:
@@ -182,16 +192,17 @@ class Schedule:
     def advance(self, step: int, progress: bool = True, reached: bool = False) -> str | None:
         """Takes note of a step done (`step` counts them), of whether it made progress, and reached the phase's target.
 
-        Goes on to the next phase when this one has had its steps (the last goes on as long as the trainer does), has
-        reached its target, or after two steps without progress: after the first, `stalls` is 1, and the optimizer is
-        to forget its curvature and try once more. Returns why the last phase ends, "target" or "stalled", else None.
+        Goes on to the next phase when this one has had its steps, has reached its target, or after two steps without
+        progress: after the first, `stalls` is 1, and the optimizer is to forget its curvature and try once more.
+        Returns why the last phase ends, "target", "stalled" or "last phase done", else None.
         """
         self.stalls = 0 if progress else self.stalls + 1
-        had_its_steps = not self.last and self.phase.steps is not None and step - self.start >= self.phase.steps
+        ends = self.bounded or not self.last
+        had_its_steps = ends and self.phase.steps is not None and step - self.start >= self.phase.steps
         if not had_its_steps and not reached and self.stalls < 2:
             return None
         if self.last:
-            return "target" if reached else "stalled"
+            return "target" if reached else "last phase done" if had_its_steps else "stalled"
         self.index, self.start, self.stalls = self.index + 1, step, 0
         return None
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from mask_pinns.jet import Derivatives
+from mask_pinns.jet import MAX_ORDER, Derivatives
+from mask_pinns.numbers import is_finite
 from mask_pinns.problems.domain import Box, Points
 from mask_pinns.problems.fields import Field
 
@@ -39,6 +40,8 @@ class Condition:
         residual: function of the points and of each field; a tensor (N,), a tuple or a dict of them.
         derivatives: those that the residual uses.
         weight: factor of this term in the loss.
+
+    Raises ValueError for what is none of these, naming the condition.
     """
 
     paired = False  # True: residuals compare the term's two faces, one number for each pair of points
@@ -51,11 +54,19 @@ class Condition:
         derivatives: Sequence[str] = (),
         weight: float = 1.0,
     ) -> None:
+        if not isinstance(name, str) or not name or "." in name:
+            raise ValueError(f"a condition is called {name!r}; its name is a word without dots")
+        if not (is_finite(weight) and weight >= 0):
+            raise ValueError(f"condition {name!r}: weight is {weight!r}; expected a number, 0 or more")
+        if not isinstance(at, Mapping) or not all(map(is_finite, at.values())):
+            raise ValueError(f"condition {name!r}: at is {at!r}; expected fixed coordinates, e.g. {{'x': 0.5}}")
+        if not callable(residual):
+            raise ValueError(f"condition {name!r}: residual is {residual!r}; expected a function of p and the fields")
         self.name = name
-        self.weight = weight
-        self.at = dict(at)
+        self.weight = float(weight)
+        self.at = {key: float(value) for key, value in at.items()}
         self.function = residual
-        self.declared = tuple(derivatives)
+        self.declared = checked_names(derivatives, f"condition {name!r}")
 
     def derivatives(self, problem: Problem) -> Derivatives:
         """The derivatives that this condition needs from the network."""
@@ -127,9 +138,10 @@ class _Walls(Condition):
     kind = ""
 
     def __init__(self, across: Sequence[str], name: str | None, weight: float, side: str) -> None:
-        if not across:
-            raise ValueError(f"{type(self).__name__} needs the coordinate across its faces, e.g. x")
-        if side not in SIDES:
+        names = all(isinstance(coordinate, str) for coordinate in across)
+        if not across or not names or len(set(across)) < len(across):
+            raise ValueError(f"{type(self).__name__}: across is {across!r}; expected distinct coordinates, e.g. 'x'")
+        if side not in list(SIDES):
             raise ValueError(f"{type(self).__name__}: side is {side!r}; known: {', '.join(SIDES)}")
         super().__init__(name or f"{self.kind}_{''.join(across)}", {}, residual=lambda *_: None, weight=weight)
         self.across, self.side = tuple(across), side
@@ -201,8 +213,8 @@ class Periodic(_Walls):
 
     def __init__(self, across: str, order: int = 0, name: str | None = None, weight: float = 1.0) -> None:
         super().__init__((across,), name, weight, "both")
-        if order < 0:
-            raise ValueError(f"condition {self.name!r}: order is {order}; it must be 0 or more")
+        if not isinstance(order, int) or not 0 <= order <= MAX_ORDER:
+            raise ValueError(f"condition {self.name!r}: order is {order!r}; expected a whole number, 0 to {MAX_ORDER}")
         self.order = order
 
     def derivatives(self, problem: Problem) -> Derivatives:
@@ -248,14 +260,30 @@ def check_shape(x: Any, n: int, what: str) -> Tensor:
         raise ValueError(f"{what} is a {type(x).__name__}; expected a tensor of shape ({n},)")
     if x.shape != (n,):
         raise ValueError(f"{what} has shape {tuple(x.shape)}; expected ({n},), one number per point")
+    if not x.is_floating_point():
+        raise ValueError(f"{what} is of {x.dtype}; expected real floating-point numbers")
     return x
 
 
-def check_targets(condition: Condition, targets: Iterable[str], problem: Problem) -> None:
-    """Raises ValueError for a target that names no field of the problem."""
-    for key in targets:
+def check_targets(condition: Condition, targets: Mapping[str, Target], problem: Problem) -> None:
+    """Raises ValueError for a target that names no field of the problem, or is neither a number nor a function."""
+    for key, target in targets.items():
         if key.partition("_")[0] not in problem.fields:
             raise ValueError(f"condition {condition.name!r} sets {key!r}; the fields are {', '.join(problem.fields)}")
+        if not callable(target) and not is_finite(target):
+            raise ValueError(
+                f"condition {condition.name!r}: the target of {key} is {target!r}; expected a finite number, or a "
+                "function of the points"
+            )
+
+
+def checked_names(names: Any, owner: str) -> tuple[str, ...]:
+    """Names of derivatives as a tuple. Raises ValueError for anything but a sequence of words."""
+    if isinstance(names, str):
+        raise ValueError(f'{owner}: derivatives is a string; write ("{names}",)')
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f'{owner}: derivatives is {names!r}; expected names by coordinate letters, e.g. ("t", "xx")')
+    return tuple(names)
 
 
 def check_derivatives(names: Iterable[str], box: Box, owner: str) -> None:

@@ -5,10 +5,13 @@ Legend: N points, D coordinates.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
+
+from mask_pinns.numbers import is_finite, is_number
+
+NARROWEST = 1e-12
+"""Least width of a domain, in units of its largest coordinate: below it, points fall together in float64."""
 
 
 class Box:
@@ -26,10 +29,14 @@ class Box:
         for name, pair in bounds.items():
             if len(name) != 1 or not name.isalpha():
                 raise ValueError(f"coordinate {name!r} of the Box: a coordinate is a single letter, e.g. x")
-            if not (isinstance(pair, tuple | list) and len(pair) == 2):
-                raise ValueError(f"coordinate {name!r} of the Box: expected (low, high), got {pair!r}")
-            if not (all(map(math.isfinite, pair)) and pair[0] < pair[1]):
+            if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(map(is_number, pair))):
+                raise ValueError(f"coordinate {name!r} of the Box: expected (low, high), two numbers, got {pair!r}")
+            if not (all(map(is_finite, pair)) and pair[0] < pair[1]):
                 raise ValueError(f"coordinate {name!r} of the Box: expected finite low < high, got {tuple(pair)}")
+            if not NARROWEST * max(map(abs, pair)) < pair[1] - pair[0] < float("inf"):
+                raise ValueError(
+                    f"coordinate {name!r} of the Box: no points fit between {pair[0]} and {pair[1]}; choose other units"
+                )
         self.names: tuple[str, ...] = tuple(bounds)
         self.low: tuple[float, ...] = tuple(float(a) for a, _ in bounds.values())
         self.high: tuple[float, ...] = tuple(float(b) for _, b in bounds.values())

@@ -67,7 +67,7 @@ def _module(path: Path) -> Any:
             spec.loader.exec_module(module)
         except BaseException as error:
             del sys.modules[name]
-            if isinstance(error, Exception):
+            if isinstance(error, Exception | SystemExit):
                 raise ValueError(f"problem file {path} fails: {type(error).__name__}: {error}") from error
             raise
     return sys.modules[name]

@@ -1,0 +1,99 @@
+"""What a study shows: pairs over the seeds, settings, and the tests over both.
+
+A pair is two cells that differ in the compared axis alone. Their ratio of relative L2 errors is looked at as log10:
+-1 is ten times better than the baseline. A cell that failed has an infinite error; a pair of which both failed says
+nothing and is left out, as is one with a cell that is unfinished. A setting is all pairs that differ in the seed alone;
+it counts once, by its median, so that seeds do not pass for independent evidence.
+The test is Wilcoxon's signed-rank test over settings; beside it, by its name, the same over all pairs.
+"""
+
+from __future__ import annotations
+
+from math import isnan
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import wilcoxon
+
+from studies.grid import Study
+from studies.tables import ERROR
+
+FEWEST = 6
+"""Ratios from which a signed-rank test can reach p < 0.05 at all (2 / 2^6 = 0.03)."""
+SOLVED = 0.5
+"""A relative error above it is no solution: zero everywhere has 1."""
+
+
+def pairs(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """A row for each pair: its axes but the compared one, `value` of that, `error`, `base`, `log_ratio`.
+
+    Raises ValueError where the table has a cell twice.
+    """
+    others = [name for name in study.columns.values() if name != study.compared]
+    cells = table[[*others]].assign(value=table[study.compared].astype(str), error=_errors(table))
+    is_base = cells["value"] == str(study.compare["baseline"])
+    base = cells[is_base].drop(columns="value").rename(columns={"error": "base"})
+    by: dict[str, Any] = {"on": others, "validate": "many_to_one"} if others else {"how": "cross"}
+    joined = cells[~is_base].merge(base, **by)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        joined["log_ratio"] = np.log10(joined["error"]) - np.log10(joined["base"])
+    return joined.dropna(subset="log_ratio")
+
+
+def _errors(table: pd.DataFrame) -> pd.Series:
+    """The error of each cell: infinite where it failed, or ended with none as a number; NaN where it is unfinished."""
+    errors = table[ERROR].astype(float)
+    ended = table["state"].isin(["done", "failed"])
+    return errors.where(errors.notna() | ~ended, np.inf).where(ended)
+
+
+def by_setting(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """A row for each setting and each value that is held against the baseline.
+
+    Columns: the setting's axes, `value`, `pairs`, `error` and `baseline` (medians), `spread` (worst over best seed),
+    `log_ratio` (median of log10 error / baseline's), `better` and `worse` (pairs in which it is).
+    """
+    names = [name for name in study.columns.values() if name not in (study.compared, "seed")] + ["value"]
+    groups = pairs.groupby(names, sort=False)
+    return pd.DataFrame([dict(zip(names, key, strict=True)) | _setting(group) for key, group in groups])
+
+
+def _setting(pairs: pd.DataFrame) -> dict[str, Any]:
+    """One setting: its pairs (a row for each seed) in a few numbers; opposite infinities cancel in a median."""
+    ratios, errors = pairs["log_ratio"], pairs["error"]
+    middle = median(ratios)
+    return {
+        "pairs": len(pairs), "error": median(errors), "baseline": median(pairs["base"]),
+        "spread": errors.max() / errors.min() if errors.min() < np.inf else np.inf,
+        "log_ratio": 0.0 if isnan(middle) else middle,
+        "better": int((ratios < 0).sum()), "worse": int((ratios > 0).sum()),
+    }  # fmt: skip
+
+
+def verdict(settings: pd.DataFrame, pairs: pd.DataFrame, value: str) -> dict[str, Any]:
+    """What is said of one value: over all settings, over those that one of the two solves, and over all pairs."""
+    own, ratios = settings[settings["value"] == value], pairs[pairs["value"] == value]["log_ratio"]
+    solved = own[(own["error"] <= SOLVED) | (own["baseline"] <= SOLVED)]
+    seeds = {"pairs": len(ratios), "better": int((ratios < 0).sum()), "p": p_value(ratios)}
+    return {"value": value, "all": summary(own), "solved": summary(solved), "seeds": seeds}
+
+
+def summary(settings: pd.DataFrame) -> dict[str, Any]:
+    """Counts, the typical factor, and the test over settings; nothing but their number where there are none."""
+    if settings.empty:
+        return {"settings": 0}
+    ratios = settings["log_ratio"]
+    return {
+        "settings": len(settings), "better": int((ratios < 0).sum()),
+        "surely_better": int((settings["better"] == settings["pairs"]).sum()),
+        "surely_worse": int((settings["worse"] == settings["pairs"]).sum()),
+        "factor": 10.0 ** median(ratios), "best": 10.0 ** ratios.min(), "worst": 10.0 ** ratios.max(),
+        "p": p_value(ratios),
+    }  # fmt: skip
+
+
+def p_value(ratios: pd.Series) -> float | None:
+    """Of Wilcoxon's signed-rank test, two-sided; None where there are too few, or all are zero."""
+    return float(wilcoxon(ratios).pvalue) if len(ratios) >= FEWEST and ratios.any() else None

@@ -1,0 +1,106 @@
+"""Processes of this machine that run cells, one after another: a dead one costs its cell, Ctrl-C saves and ends all.
+
+The queue hands out a cell only to a worker that is free, so nothing waits in a worker's hands. Ctrl-C is for the queue
+alone: it asks every worker once to save and end (a second signal would tell a run to end at once), and begins no other.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import torch
+
+from studies.runner import fail, run_cell
+
+CONTEXT = multiprocessing.get_context("spawn")
+
+
+class Worker:
+    """One process with a device (a GPU's number, or None) and CPU threads; another one takes its place if it dies."""
+
+    def __init__(self, device: int | None, threads: int) -> None:
+        self.own = device, threads
+        self.start()
+
+    def start(self) -> None:
+        self.pipe, end = CONTEXT.Pipe()
+        self.process = CONTEXT.Process(target=_work, args=(end, *self.own))
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the process inherits, from its first moment
+        self.process.start()
+        signal.signal(signal.SIGINT, before)
+        end.close()
+
+    def begin(self, folder: Path) -> None:
+        self.folder = folder
+        self.pipe.send(folder)
+
+    def end(self) -> str:
+        """Why the cell failed, "" if it did not. A worker that died takes its cell with it: that has failed, too."""
+        try:
+            return self.pipe.recv()
+        except EOFError:
+            self.process.join()
+            code = self.process.exitcode or 0
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            self.start()
+            return fail(self.folder, f"the process {how}" + (", as for want of memory" if code == -9 else ""))
+
+
+def _work(pipe: Connection, device: int | None, threads: int) -> None:
+    """In a worker: runs the cells whose folders come through the pipe, and sends back why each failed."""
+    os.setpgrp()
+    threading.Thread(target=_end_with_queue, daemon=True).start()
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+    torch.set_num_threads(threads)
+    with suppress(EOFError, BrokenPipeError):  # the queue has closed its end: enough
+        while True:
+            pipe.send(run_cell(pipe.recv()))
+
+
+def _end_with_queue() -> None:
+    """Ends this process when the queue is gone, however: whoever starts it again may run this cell."""
+    queue = multiprocessing.parent_process()
+    assert queue is not None
+    queue.join()
+    os._exit(1)
+
+
+def local(folders: Sequence[Path], workers: int, threads: int) -> Generator[tuple[Path, str], None, None]:
+    """Runs the cells in processes of this machine, its GPUs dealt out in turn; yields (folder, why it failed)."""
+    count, left = torch.cuda.device_count(), iter(folders)
+    free = [Worker(i % count if count else None, threads) for i in range(min(workers, len(folders)))]
+    everyone, busy = list(free), {}
+    try:
+        while True:
+            for worker, folder in zip(free, left, strict=False):
+                worker.begin(folder)
+                busy[worker.pipe] = worker
+            if not busy:
+                return
+            free = [busy.pop(pipe) for pipe in wait(busy)]
+            for worker in free:
+                yield worker.folder, worker.end()
+    finally:
+        _stop(everyone)
+
+
+def _stop(workers: Sequence[Worker]) -> None:
+    """Asks all to save and end, and waits for it; they end at once where one does not want to wait (Ctrl-C)."""
+    try:
+        for worker in workers:
+            worker.pipe.close()
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join()
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.process.kill()
+        raise

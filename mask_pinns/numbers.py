@@ -1,0 +1,23 @@
+"""What counts as a number, where a user may have written anything."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+from torch import Tensor
+
+
+def is_number(x: object) -> bool:
+    """Whether x is one real number: Python's, numpy's, or a tensor's. NaN and infinity are."""
+    if isinstance(x, Tensor):
+        return x.ndim == 0 and not x.is_complex()
+    return isinstance(x, numbers.Real) and not isinstance(x, bool)
+
+
+def is_finite(x: object) -> bool:
+    """Whether x is one real number that a float can hold: not NaN, not infinite, not 10**400."""
+    try:
+        return is_number(x) and math.isfinite(float(x))  # type: ignore[arg-type]
+    except OverflowError:
+        return False
