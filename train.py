@@ -8,7 +8,6 @@ typed cannot be run; interrupted, and saved: 130 by Ctrl-C, 143 by SIGTERM, 138 
 from __future__ import annotations
 
 import logging
-import math
 import signal
 import sys
 import warnings
@@ -35,6 +34,7 @@ from mask_pinns.checkpoint import check_checkpoint, check_resume, not_loaded
 from mask_pinns.command_line import read
 from mask_pinns.configuration import UsageError, find_checkpoint, load_yaml, run_folder, save
 from mask_pinns.identity import changes
+from mask_pinns.intervals import INTERVALS, burst, intervals
 from mask_pinns.machine import PRECISIONS, lost_process, make_trainer
 from mask_pinns.modes import evaluation_mode
 from mask_pinns.plan import plan, require_room
@@ -42,9 +42,6 @@ from mask_pinns.points_file import read_points
 from mask_pinns.problems.blame import ProblemFailed
 from mask_pinns.registry import lookup
 
-INTERVALS = {"log": (200, 50), "validate": (16, 500), "statistics": (20, 500), "figures": (3, 5000)}
-"""Every 1/share of the run, and at most so many steps: {name: (share, most)}."""
-LONGEST_BURST = 50
 STATISTICS_SHARE = 0.02
 """Of the training time, that looks at the features may take where their interval is not given."""
 
@@ -72,22 +69,8 @@ class Run:
 
     @property
     def every(self) -> dict[str, int]:
-        """Steps between logged losses, validations, ...: by the flag, else a share of the run, bounded."""
-        return {
-            name: getattr(self.config, f"{name}_every") or max(1, min(most, self.steps // share))
-            for name, (share, most) in INTERVALS.items()
-        }
-
-    def burst(self) -> int:
-        """Optimizer steps per batch of Lightning's loop. Raises UsageError where one of the intervals is cut by it."""
-        common = math.gcd(*self.every.values())
-        given = self.config.burst
-        if given is None:
-            return max(n for n in range(1, LONGEST_BURST + 1) if common % n == 0) if torch.cuda.is_available() else 1
-        for name, interval in self.every.items():
-            if interval % given:
-                raise UsageError(f"--burst {given} does not divide --{name}_every {interval}; change one of them")
-        return int(given)
+        """Steps between logged losses, validations, looks at the statistics and figures."""
+        return intervals({name: getattr(self.config, f"{name}_every") for name in INTERVALS}, self.steps)
 
 
 def build(config: SimpleNamespace) -> Run:
@@ -170,7 +153,7 @@ def fit(run: Run) -> int:
         done = going_on(run, checkpoint) if checkpoint else 0
         if done >= run.steps:
             raise UsageError(f"{checkpoint} has had {done} steps already; go on with a larger --steps")
-        run.data.burst, run.module.log_every = run.burst(), run.every["log"]
+        run.data.burst, run.module.log_every = burst(run.config.burst, run.every), run.every["log"]
         if config.explain or config.dry_run:
             explain(run)
         if config.dry_run:

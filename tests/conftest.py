@@ -14,6 +14,7 @@ from torch import nn
 
 import train
 from mask_pinns import NETWORKS
+from mask_pinns.intervals import burst
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
 
 def planned(run: train.Run) -> int:
     """In place of `fit`: what is settled before the first step."""
-    assert run.steps > 0 and run.burst() > 0 and min(run.every.values()) > 0
+    assert run.steps > 0 and burst(run.config.burst, run.every) > 0 and min(run.every.values()) > 0
     return 0
 
 
