@@ -4,6 +4,7 @@ B vanishes where conditions hold, A has the values that they ask for:
 
     initial (u, u_t, at t0)   B has the factor tanh(s)^n, n the number of targets, s = (t - t0)/T
                               A_0 = u0 + u1 T tanh(s)          (the targets taken at t0)
+                              A_0 = g, where the condition extends u0 by a function g(p) with g = u0 at t0
     walls across x, [a, b]    B has the factor 4 (x - a)(b - x)/L^2;  (x - a)/L or (b - x)/L for one wall
                               A_k = A_(k-1) + w_a (g_a - A_(k-1)|x=a) + w_b (g_b - A_(k-1)|x=b)
                               w_a = (b - x)/L, w_b = (x - a)/L;  1 for one wall
@@ -71,12 +72,14 @@ class Ansatz:
         time: T in s = (t - t0)/T.
         initial: targets of u, u_t at the earliest t; at most these two.
         walls: targets by coordinate and side (0 low, 1 high).
+        extended: takes the place of the target of u after t0; None: that target itself.
     """
 
     box: Box
     time: float = 1.0
     initial: list[Target] = field(default_factory=list)
     walls: dict[str, dict[int, Target]] = field(default_factory=dict)
+    extended: Target | None = None
 
     def lift(self, p: JetPoints, walls: int | None = None) -> Number | float:
         """A, with the corrections of the first so many walled coordinates (all of them unless said)."""
@@ -105,6 +108,8 @@ class Ansatz:
     def _initial_lift(self, p: JetPoints) -> Number | float:
         if not self.initial:
             return 0.0
+        if self.extended is not None:
+            return value(self.extended, p)
         start = p.at("t", self.box["t"][0])
         values = [value(target, start) for target in self.initial]
         moves = len(values) == 2 and (isinstance(values[1], Number) or values[1])
@@ -159,6 +164,7 @@ class ExactConditions:
             else:
                 raise ValueError(_refusal(condition, problem))
             _try_targets(condition, condition.targets, problem)
+            _try_targets(condition, getattr(condition, "extended", {}), problem)
 
     def _add_initial(self, condition: Initial, time: float) -> None:
         for name, ansatz in self.fields.items():
@@ -170,6 +176,7 @@ class ExactConditions:
                 )
             if given:
                 ansatz.time, ansatz.initial = time, [condition.targets[key] for key in wanted]
+                ansatz.extended = condition.extended.get(name)
 
     def __call__(self, coordinates: Jet, outputs: Jet) -> Jet:
         """coordinates: the jet of the points (N, D), as `Jet.of_coordinates` makes it; outputs: (N, F)."""

@@ -8,6 +8,7 @@ Legend: N points; a stream has shape (N,), or (1,) where it is the same at every
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -55,6 +56,17 @@ def cosh(z: Tensor, order: int) -> Values:
     return sinh(z, order + 1)[1:]
 
 
+def erf(z: Tensor, order: int) -> Values:
+    """erf z; the k-th derivative is 2/sqrt(pi) (-1)^(k-1) H_(k-1)(z) exp(-z^2), H the Hermite polynomials."""
+    values: Values = [torch.erf(z)]
+    bell = torch.exp(-z * z) * (2 / math.sqrt(math.pi))
+    before, polynomial = torch.zeros_like(z), torch.ones_like(z)
+    for k in range(order):
+        values.append((-1) ** k * polynomial * bell)
+        before, polynomial = polynomial, 2 * z * polynomial - 2 * k * before
+    return values
+
+
 FUNCTIONS: dict[str, Activation] = {
     "sin": sin,
     "cos": cos,
@@ -64,6 +76,7 @@ FUNCTIONS: dict[str, Activation] = {
     "log": log,
     "sinh": sinh,
     "cosh": cosh,
+    "erf": erf,
     "sqrt": partial(power, exponent=0.5),
     "square": partial(power, exponent=2.0),
     "reciprocal": partial(power, exponent=-1.0),

@@ -107,13 +107,30 @@ class Interior(Condition):
 
 
 class Initial(Condition):
-    """Values and time derivatives at the earliest t: `Initial(u=lambda p: sin(pi * p.x), u_t=0.0)`."""
+    """Values and time derivatives at the earliest t: `Initial(u=lambda p: sin(pi * p.x), u_t=0.0)`.
 
-    def __init__(self, name: str = "initial", weight: float = 1.0, **targets: Target) -> None:
+    A start with a kink or a jump is smooth at every later time, which no smooth network follows. `extended={"u": g}`
+    tells how it goes on: g(p) equals the target at the earliest t, and melts as the solution does. Where the condition
+    holds by construction, the network then has to find only the smooth rest, u - g; a soft one does not use it.
+    """
+
+    def __init__(
+        self,
+        name: str = "initial",
+        weight: float = 1.0,
+        extended: Mapping[str, Callable[[Points], Tensor]] | None = None,
+        **targets: Target,
+    ) -> None:
         super().__init__(name, {}, residual=lambda *_: None, weight=weight)
         if not targets:
             raise ValueError(f"condition {name!r}: give at least one target, e.g. Initial(u=0.0)")
-        self.targets = targets
+        self.targets, self.extended = targets, dict(extended or {})
+        for key, function in self.extended.items():
+            if key not in targets or f"{key}_t" in targets or not callable(function):
+                raise ValueError(
+                    f"condition {name!r} extends {key!r}; expected a function for a field whose values it sets, and "
+                    "not its time derivative"
+                )
 
     def derivatives(self, problem: Problem) -> Derivatives:
         return Derivatives(key.partition("_")[2] for key in self.targets)
