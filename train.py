@@ -91,6 +91,7 @@ def build(config: SimpleNamespace) -> Run:
         embedding=config.embedding,
         exact=config.exact,
         exact_time=config.exact_time,
+        symmetry=config.symmetry,
         causal=config.causal,
         balance=config.balance,
         on_nonfinite=config.on_nonfinite,

@@ -12,7 +12,7 @@ from callbacks.summary import RunSummary
 from mask_pinns.configuration import flatten
 
 COMPARED = (
-    "problem", "network", "embedding", "exact", "exact_time", "optimizer", "steps", "target", "lr", "decay",
+    "problem", "network", "embedding", "exact", "exact_time", "symmetry", "optimizer", "steps", "target", "lr", "decay",
     "decay_every", "weights", "causal", "balance", "derivatives", "points", "sampler", "adaptive", "resample",
     "precision", "seed",
 )  # fmt: skip

@@ -153,6 +153,8 @@ def _add_ends(parser: ArgumentParser) -> None:
         help="conditions that hold by construction: initial dirichlet_x; all; auto (those that can)")  # fmt: skip
     group.add_argument("--exact_time", type=PositiveFloat | None, default=None,
         help="time in which exact initial values lose their hold; the whole interval unless said")  # fmt: skip
+    group.add_argument("--symmetry", type=dict[str, str | dict[str, str]], default={},
+        help="--symmetry.x odd: fields that are even or odd about the middle of x, by construction")  # fmt: skip
 
 
 def _add_training(parser: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""A network between its two ends: embedding -> network -> conditions that hold exactly.
+"""A network between its two ends: embedding -> network -> symmetry -> conditions that hold exactly.
 
 Whatever the network is, what goes in may be embedded, and what comes out may be bent so that conditions hold.
 Terms of the loss that hold by construction are then left out of it, and need no points.
@@ -19,10 +19,11 @@ from mask_pinns.networks import JetNetwork, make_network
 from mask_pinns.problems import Periodic, Problem
 from mask_pinns.problems.conditions import Condition
 from mask_pinns.registry import check_options, unknown
+from mask_pinns.symmetry import Parity, Symmetry, check_symmetric
 
 
 class Wrapped(JetNetwork):
-    """embedding -> core -> exact conditions; either end may be None.
+    """embedding -> core -> symmetry -> exact conditions; each of them but the core may be None.
 
     `holds` names the problem's conditions that hold by construction.
     """
@@ -33,16 +34,22 @@ class Wrapped(JetNetwork):
         core: JetNetwork,
         conditions: ExactConditions | None = None,
         holds: Sequence[str] = (),
+        symmetry: Symmetry | None = None,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.core = core
         self.conditions = conditions
         self.holds = tuple(holds)
+        self.symmetry = symmetry
 
     def layers(self, jet: Jet) -> Jet:
-        outputs = self.core(jet if self.embedding is None else self.embedding(jet))
+        outputs = self._embedded(jet) if self.symmetry is None else self.symmetry(self._embedded, jet)
         return outputs if self.conditions is None else self.conditions(jet, outputs)
+
+    def _embedded(self, jet: Jet) -> Jet:
+        result: Jet = self.core(jet if self.embedding is None else self.embedding(jet))
+        return result
 
     def hidden(self) -> dict[str, Activation]:
         """Those of the network inside."""
@@ -58,6 +65,7 @@ def make_ends(
     embedding: Mapping[str, Any] | None = None,
     exact: str | Sequence[str] = (),
     exact_time: float | None = None,
+    symmetry: Mapping[str, Parity] | None = None,
 ) -> nn.Module:
     """The network for a problem, with what is asked for at its ends; the network alone where nothing is.
 
@@ -68,6 +76,7 @@ def make_ends(
         exact: names of Initial and Dirichlet conditions, or "all", or "auto" for those that can be exact together. A
             periodic condition holds where its coordinate is embedded as periodic; periodic="auto" embeds all of these.
         exact_time: T of `ExactConditions`.
+        symmetry: coordinates about whose middle the fields are even or odd, e.g. {"x": "odd"}; see `Symmetry`.
 
     Raises:
         ValueError: an unknown option or condition, and what the parts refuse.
@@ -81,16 +90,20 @@ def make_ends(
     conditions = ExactConditions(problem, inside, exact_time) if inside else None
     if conditions is not None:
         check_held(problem, [*inside, *by_embedding], conditions)
+    symmetric = Symmetry(problem.domain, problem.fields, symmetry) if symmetry else None
+    holds = [c.name for c in (*inside, *by_embedding)]
+    if symmetric is not None:
+        check_symmetric(problem, symmetric, conditions, [c for c in problem.terms[1:] if c.name not in holds])
     inputs = len(problem.domain) if before is None else before[-1].width
     core = make_network(network, int(inputs), len(problem.fields))  # type: ignore[arg-type]  # a layer's own number
-    if before is None and conditions is None:
+    if before is None and conditions is None and symmetric is None:
         return core
     if not isinstance(core, JetNetwork):
         raise ValueError(
-            f"{type(core).__name__} is not made of layers that act on jets: no embedding and no exact conditions "
-            "can stand at its ends; make it a JetNetwork"
+            f"{type(core).__name__} is not made of layers that act on jets: no embedding, symmetry or exact "
+            "conditions can stand at its ends; make it a JetNetwork"
         )
-    return Wrapped(before, core, conditions, [c.name for c in (*inside, *by_embedding)])
+    return Wrapped(before, core, conditions, holds, symmetric)
 
 
 def _held(

@@ -198,7 +198,7 @@ def _refusal(condition: Condition, problem: Problem) -> str:
 
 def _try_targets(condition: Condition, targets: Mapping[str, Target], problem: Problem) -> None:
     """Every target once, with all derivatives of the problem."""
-    p = JetPoints.of(_inside(problem.domain), problem.domain.names, Derivatives(problem.derivatives))
+    p = JetPoints.of(inside(problem.domain), problem.domain.names, Derivatives(problem.derivatives))
     for key, target in targets.items():
         try:
             value(target, p)
@@ -208,7 +208,7 @@ def _try_targets(condition: Condition, targets: Mapping[str, Target], problem: P
             ) from None
 
 
-def _inside(box: Box) -> Tensor:
+def inside(box: Box) -> Tensor:
     """Fixed random points of the domain, float64."""
     unit = torch.rand(PROBES, len(box), dtype=torch.float64, generator=Generator().manual_seed(0))
     low, high = torch.tensor(box.low, dtype=torch.float64), torch.tensor(box.high, dtype=torch.float64)
@@ -223,7 +223,7 @@ def check_held(problem: Problem, held: Sequence[Condition], exact: ExactConditio
     box = problem.domain
     for term in held:
         faces = [face for group in term.faces(box) for face in group]
-        x = torch.cat([_on(face, box) for face in faces])
+        x = torch.cat([on_face(face, box) for face in faces])
         jet = Jet.of_coordinates(x, box.names, term.derivatives(problem))
         for constant in (0.0, 1.0):
             u = exact(jet, Jet(jet.derivatives, {"": x.new_full((len(x), len(problem.fields)), constant)}))
@@ -237,9 +237,9 @@ def check_held(problem: Problem, held: Sequence[Condition], exact: ExactConditio
                 )
 
 
-def _on(face: Mapping[str, float], box: Box) -> Tensor:
+def on_face(face: Mapping[str, float], box: Box) -> Tensor:
     """The fixed random points, moved to a face."""
-    x = _inside(box)
+    x = inside(box)
     for name, fixed in face.items():
         x[:, box.names.index(name)] = fixed
     return x

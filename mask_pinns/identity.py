@@ -53,6 +53,9 @@ def _bound(settings: Mapping[str, Any]) -> dict[str, Any]:
         found["embedding"] = embedding | {"periodic": _names(embedding["periodic"]), "scale": embedding["scale"] or {}}
     if "exact" in settings:
         found["exact"] = _names(settings["exact"])
+    if "symmetry" in settings:
+        parities = flatten(plain(settings["symmetry"] or {}))
+        found["symmetry"] = ", ".join(f"{k} {v}" for k, v in sorted(parities.items())) or "none"
     if "balance" in settings:
         found["balance"] = "on" if settings["balance"] else "off"  # its multipliers are in the checkpoint
     found |= {key: settings[key] for key in ("exact_time", "derivatives") if key in settings}

@@ -42,6 +42,7 @@ class MaskPINN(Recorded):
         target: stop when a validation finds a relative L2 error this small; a loss, where no solution is known.
         embedding: options of `make_embedding`, e.g. {"periodic": ["x"], "fourier": 64}.
         exact: names of conditions that hold by construction, or "all"; with `exact_time`, see `exact_conditions.py`.
+        symmetry: coordinates in which the fields are even or odd by construction, e.g. {"x": "odd"} (`Symmetry`).
         causal: epsilon of causal weights on the PDE's points (`weighting.causal_weights`); 0: none.
         balance: optimizer steps between updates of the residuals' multipliers (`weighting.balanced`); 0: none.
         on_nonfinite: what a loss that becomes NaN or infinite does: "stop", or "rollback" (see `rollback.py`).
@@ -71,6 +72,7 @@ class MaskPINN(Recorded):
         embedding: Mapping[str, Any] | None = None,
         exact: str | Sequence[str] = (),
         exact_time: float | None = None,
+        symmetry: Mapping[str, Any] | None = None,
         causal: float = 0.0,
         balance: int = 0,
         on_nonfinite: str = "stop",
@@ -83,7 +85,7 @@ class MaskPINN(Recorded):
                 f"the checkpoint does not know its {what} by a name: load_from_checkpoint(path, {what}=...)"
             )
         self.problem = make_problem(problem)
-        self.network = make_ends(network, self.problem, embedding, exact, exact_time)
+        self.network = make_ends(network, self.problem, embedding, exact, exact_time, symmetry)
         self.objective = Objective(self.problem, weights, derivatives, getattr(self.network, "holds", ()), causal)
         self._begin_balance(balance)
         lookup(MODES, compile, "compile mode")

@@ -33,7 +33,11 @@ MAY_IMPORT = {
     },
     "mask_pinns.ends": {
         "mask_pinns.jet", "mask_pinns.layers", "mask_pinns.networks", "mask_pinns.embeddings",
-        "mask_pinns.exact_conditions", "mask_pinns.problems", "mask_pinns.registry",
+        "mask_pinns.exact_conditions", "mask_pinns.symmetry", "mask_pinns.problems", "mask_pinns.registry",
+    },
+    "mask_pinns.symmetry": {
+        "mask_pinns.jet", "mask_pinns.activations", "mask_pinns.exact_conditions", "mask_pinns.problems",
+        "mask_pinns.registry",
     },
     "mask_pinns.differentiation": {"mask_pinns.jet", "mask_pinns.networks"},
     "mask_pinns.problems": {"mask_pinns.problems", "mask_pinns.jet", "mask_pinns.numbers", "mask_pinns.registry"},
