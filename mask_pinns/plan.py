@@ -83,13 +83,14 @@ def _costs(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, s
     eager, memory = _eager_cost(module, points)
     floor = work / _rate(module, points)
     seconds = _evaluation_seconds(compiles, eager, floor)
+    whole = seconds * evaluations + _more_seconds(module, points, steps)
     short = " (too short a run to win the compile time back)" if module.compile_mode == "auto" else ""
     how = "compiled, which takes about a minute, less from a warm cache" if compiles else f"eager{short}"
     return [
         ("compile", f"{module.compile_mode}: {how}"),
         ("work", f"{work / 1e9:.3g} GFLOP of matrix products an evaluation, {floor * 1e3:.3g} ms by themselves here"),
         ("an evaluation", f"about {seconds * 1e3:.3g} ms (eager, measured: {eager * 1e3:.3g} ms)"),
-        ("a run", f"{steps:,} steps, {evaluations:,} evaluations: about {duration(seconds * evaluations)}"),
+        ("a run", f"{steps:,} steps, {evaluations:,} evaluations: about {duration(whole)}"),
         ("memory", f"{memory / 1e6:,.0f} MB kept for the backward pass (eager; compiled less)"),
     ]
 
@@ -104,9 +105,16 @@ def seconds_of_run(module: MaskPINN, points: PointSets, steps: int) -> float:
     compiles = pays(module.compile_mode, module.objective, module.network, points, evaluations)
     floor = flops(module.objective, module.network, points) / _rate(module, points)
     seconds = evaluations * _evaluation_seconds(compiles, _eager_cost(module, points)[0], floor)
-    if any(phase.method.least_squares for phase in module.schedule.phases):
-        seconds += steps * _factorization_seconds(module, points)[0]
-    return seconds
+    return seconds + _more_seconds(module, points, steps)
+
+
+def _more_seconds(module: MaskPINN, points: PointSets, steps: int) -> float:
+    """What the steps of least-squares phases take beside their evaluations."""
+    phases = module.schedule.phases
+    if not any(phase.method.least_squares for phase in phases):
+        return 0.0
+    others = sum(phase.steps or 0 for phase in phases if not phase.method.least_squares)
+    return max(0, steps - others) * _factorization_seconds(module, points)[0]
 
 
 def _factorization_seconds(module: MaskPINN, points: PointSets) -> tuple[float, int]:
