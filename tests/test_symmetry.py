@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import CALM, loads
 
+from callbacks.probes import look
 from mask_pinns import NETWORKS, Box, Dirichlet, Initial, MaskPINN, Objective, Periodic, Problem
 from mask_pinns.differentiation import by_autograd, by_jet
 from mask_pinns.ends import make_ends
@@ -87,6 +88,17 @@ def test_rows_of_the_jacobian_are_those_of_both_images(float64) -> None:
     for value, row in zip(Jacobian(Objective(problem), network).vector(x), rows, strict=True):
         own = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
         torch.testing.assert_close(row, torch.cat([g.flatten() for g in own]), rtol=1e-10, atol=1e-12)
+
+
+def test_layers_are_watched_at_the_points_themselves(float64) -> None:
+    """As in the same network without the symmetry, though every layer is passed four times."""
+    mirrored_too, alone = (look(build("masked", s), points(), Pair.domain.names, ("xx",)) for s in (SYMMETRY, {}))
+    assert mirrored_too.keys() == alone.keys()
+    for name, layer in mirrored_too.items():
+        own = alone[name]
+        assert layer.weight is None or torch.equal(layer.weight, own.weight)
+        for stage, values in layer.stages.items():
+            torch.testing.assert_close(values, own.stages[stage], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(
