@@ -9,8 +9,9 @@ BIN := .venv/bin
 train: .venv/ready
 	$(BIN)/python train.py $(ARGS)
 
+# A process for each core, one thread in each: the tests' networks are small.
 test: .venv/ready
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile $(ARGS)
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -m slow $(ARGS)
