@@ -34,16 +34,13 @@ from mask_pinns.checkpoint import check_checkpoint, check_resume, not_loaded
 from mask_pinns.command_line import read
 from mask_pinns.configuration import UsageError, find_checkpoint, load_yaml, run_folder, save
 from mask_pinns.identity import changes
-from mask_pinns.intervals import INTERVALS, burst, intervals
+from mask_pinns.intervals import INTERVALS, STATISTICS_SHARE, burst, intervals
 from mask_pinns.machine import PRECISIONS, lost_process, make_trainer
 from mask_pinns.modes import evaluation_mode
 from mask_pinns.plan import plan, require_room
 from mask_pinns.points_file import read_points
 from mask_pinns.problems.blame import ProblemFailed
 from mask_pinns.registry import lookup
-
-STATISTICS_SHARE = 0.02
-"""Of the training time, that looks at the features may take where their interval is not given."""
 
 
 @dataclass

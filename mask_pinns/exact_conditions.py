@@ -28,7 +28,7 @@ from mask_pinns.functions import Number
 from mask_pinns.jet import Derivatives, Jet
 from mask_pinns.problems.conditions import SIDES, Condition, Dirichlet, Initial, Neumann, Periodic, Target
 from mask_pinns.problems.domain import Box, Points
-from mask_pinns.problems.fields import Field
+from mask_pinns.problems.fields import fields_of
 from mask_pinns.problems.problem import Problem
 
 TOLERANCE = 1e-6  # of a condition's residual, in units of the solution's size or one
@@ -222,12 +222,12 @@ def check_held(problem: Problem, held: Sequence[Condition], exact: ExactConditio
     """
     box = problem.domain
     for term in held:
-        faces = [face for group in term.faces(box) for face in group]
+        faces = term.all_faces(box)
         x = torch.cat([on_face(face, box) for face in faces])
         jet = Jet.of_coordinates(x, box.names, term.derivatives(problem))
         for constant in (0.0, 1.0):
             u = exact(jet, Jet(jet.derivatives, {"": x.new_full((len(x), len(problem.fields)), constant)}))
-            fields = {f: Field(u, i, f, box.names, problem.title) for i, f in enumerate(problem.fields)}
+            fields = fields_of(u, problem.fields, box.names, problem.title)
             worst = max(float(r.abs().max()) for r in term.residuals(problem, Points(x, box.names), fields).values())
             if not worst <= TOLERANCE * max(1.0, float(u.value.abs().max())):
                 others = ", ".join(repr(other.name) for other in held if other is not term)

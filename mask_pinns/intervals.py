@@ -10,6 +10,8 @@ from mask_pinns.configuration import UsageError
 
 INTERVALS = {"log": (200, 50), "validate": (16, 500), "statistics": (20, 500), "figures": (3, 5000)}
 """Every 1/share of the run, and at most so many steps: {name: (share, most)}."""
+STATISTICS_SHARE = 0.02
+"""Of the training time, that looks at the features may take where their interval is not given."""
 LONGEST_BURST = 50
 
 

@@ -22,9 +22,10 @@ from mask_pinns.jet import Derivatives, Jet
 from mask_pinns.modes import evaluation_mode
 from mask_pinns.problems.blame import blamed
 from mask_pinns.problems.collapse import Needs, needs
-from mask_pinns.problems.conditions import Condition, check_shape
+from mask_pinns.problems.conditions import Condition
+from mask_pinns.problems.declarations import check_shape
 from mask_pinns.problems.domain import Points
-from mask_pinns.problems.fields import Field
+from mask_pinns.problems.fields import fields_of
 from mask_pinns.problems.problem import Problem
 from mask_pinns.registry import lookup, unknown
 from mask_pinns.weighting import OverRanks, causal_weights
@@ -167,7 +168,7 @@ class Objective:
                 f"has {len(problem.fields)} field(s): expected ({len(x)}, {len(problem.fields)})"
             )
         parts = self.needs[term.name].parts
-        fields = {f: Field(jet, i, f, names, owner, parts) for i, f in enumerate(problem.fields)}
+        fields = fields_of(jet, problem.fields, names, owner, parts)
         residuals = term.residuals(problem, Points(x, names), fields)
         if not residuals or not all(isinstance(part, str) for part in residuals):
             raise ValueError(
@@ -231,7 +232,7 @@ class Objective:
         box = self.problem.domain
         found = {}
         for term in self.terms:
-            faces = [face for group in term.faces(box) for face in group]
+            faces = term.all_faces(box)
             low = [[face.get(c, box[c][0]) for c in box.names] for face in faces]
             high = [[face.get(c, box[c][1]) for c in box.names] for face in faces]
             a, b = like.new_tensor(low), like.new_tensor(high)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -32,7 +33,8 @@ def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str
     lines += [
         ("phases", "; ".join(f"{phase} (lr {phase.lr or phase.method.lr:g})" for phase in module.schedule.phases))
     ]
-    return lines + _costs(module, points, steps) + _least_squares(module, points, parameters)
+    cost = _cost(module, points, steps)
+    return lines + _costs(module, cost, steps) + _least_squares(module, cost, parameters)
 
 
 def require_room(module: MaskPINN, counts: Mapping[str, int], ranks: int, device: torch.device) -> None:
@@ -76,63 +78,88 @@ def _passes(module: MaskPINN, points: PointSets) -> str:
     return f"{len(passes)} through the network ({together}): {rows:,} rows in each layer"
 
 
-def _costs(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str]]:
-    evaluations = module.planned_evaluations(steps)
-    compiles = pays(module.compile_mode, module.objective, module.network, points, evaluations)
-    work = flops(module.objective, module.network, points)
+@dataclass(frozen=True)
+class _Cost:
+    """What a run on these points takes here, timed once: seconds, bytes, floating-point operations.
+
+    Attributes:
+        evaluations: of the loss with its gradient, in the whole run.
+        compiles: whether they will be compiled.
+        work: FLOP of an evaluation; `floor`: the seconds of its matrix products by themselves.
+        eager: seconds of an evaluation that is not compiled; `memory`: the bytes that it keeps.
+        factorization: seconds that a least-squares step takes beside its evaluations; `rows`: its residuals.
+        factorizations: steps of least-squares phases.
+    """
+
+    evaluations: int
+    compiles: bool
+    work: float
+    floor: float
+    eager: float
+    memory: int
+    factorization: float
+    rows: int
+    factorizations: int
+
+    @property
+    def evaluation(self) -> float:
+        """Seconds of an evaluation as the run will make it."""
+        return min(self.eager, OVER_MATRIX_PRODUCTS * self.floor) if self.compiles else self.eager
+
+    @property
+    def run(self) -> float:
+        """Seconds of the whole run."""
+        return self.evaluations * self.evaluation + self.factorizations * self.factorization
+
+
+def _cost(module: MaskPINN, points: PointSets, steps: int) -> _Cost:
+    evaluations, phases = module.planned_evaluations(steps), module.schedule.phases
+    rate, work = _rate(module, points), flops(module.objective, module.network, points)
     eager, memory = _eager_cost(module, points)
-    floor = work / _rate(module, points)
-    seconds = _evaluation_seconds(compiles, eager, floor)
-    whole = seconds * evaluations + _more_seconds(module, points, steps)
-    short = " (too short a run to win the compile time back)" if module.compile_mode == "auto" else ""
-    how = "compiled, which takes about a minute, less from a warm cache" if compiles else f"eager{short}"
-    return [
-        ("compile", f"{module.compile_mode}: {how}"),
-        ("work", f"{work / 1e9:.3g} GFLOP of matrix products an evaluation, {floor * 1e3:.3g} ms by themselves here"),
-        ("an evaluation", f"about {seconds * 1e3:.3g} ms (eager, measured: {eager * 1e3:.3g} ms)"),
-        ("a run", f"{steps:,} steps, {evaluations:,} evaluations: about {duration(whole)}"),
-        ("memory", f"{memory / 1e6:,.0f} MB kept for the backward pass (eager; compiled less)"),
-    ]
-
-
-def _evaluation_seconds(compiles: bool, eager: float, floor: float) -> float:
-    return min(eager, OVER_MATRIX_PRODUCTS * floor) if compiles else eager
+    compiles = pays(module.compile_mode, module.objective, module.network, points, evaluations)
+    factorization, rows, factorizations = 0.0, 0, 0
+    if any(phase.method.least_squares for phase in phases):
+        factorization, rows = _factorization_seconds(module, points, rate)
+        factorizations = max(0, steps - sum(phase.steps or 0 for phase in phases if not phase.method.least_squares))
+    return _Cost(evaluations, compiles, work, work / rate, eager, memory, factorization, rows, factorizations)
 
 
 def seconds_of_run(module: MaskPINN, points: PointSets, steps: int) -> float:
     """About how long a run takes here, from evaluations timed now; what Gauss-Newton adds to a step included."""
-    evaluations = module.planned_evaluations(steps)
-    compiles = pays(module.compile_mode, module.objective, module.network, points, evaluations)
-    floor = flops(module.objective, module.network, points) / _rate(module, points)
-    seconds = evaluations * _evaluation_seconds(compiles, _eager_cost(module, points)[0], floor)
-    return seconds + _more_seconds(module, points, steps)
+    return _cost(module, points, steps).run
 
 
-def _more_seconds(module: MaskPINN, points: PointSets, steps: int) -> float:
-    """What the steps of least-squares phases take beside their evaluations."""
-    phases = module.schedule.phases
-    if not any(phase.method.least_squares for phase in phases):
-        return 0.0
-    others = sum(phase.steps or 0 for phase in phases if not phase.method.least_squares)
-    return max(0, steps - others) * _factorization_seconds(module, points)[0]
+def _costs(module: MaskPINN, cost: _Cost, steps: int) -> list[tuple[str, str]]:
+    short = " (too short a run to win the compile time back)" if module.compile_mode == "auto" else ""
+    how = "compiled, which takes about a minute, less from a warm cache" if cost.compiles else f"eager{short}"
+    products = (
+        f"{cost.work / 1e9:.3g} GFLOP of matrix products an evaluation, {cost.floor * 1e3:.3g} ms by themselves here"
+    )
+    return [
+        ("compile", f"{module.compile_mode}: {how}"),
+        ("work", products),
+        ("an evaluation", f"about {cost.evaluation * 1e3:.3g} ms (eager, measured: {cost.eager * 1e3:.3g} ms)"),
+        ("a run", f"{steps:,} steps, {cost.evaluations:,} evaluations: about {duration(cost.run)}"),
+        ("memory", f"{cost.memory / 1e6:,.0f} MB kept for the backward pass (eager; compiled less)"),
+    ]
 
 
-def _factorization_seconds(module: MaskPINN, points: PointSets) -> tuple[float, int]:
+def _factorization_seconds(module: MaskPINN, points: PointSets, rate: float) -> tuple[float, int]:
     """Seconds of J'J, its lower half, and three factorizations; and the number of residuals."""
     with torch.no_grad():
         rows = len(module.objective.residual_vector(module.network, points))
     side, other = sorted((rows, sum(p.numel() for p in module.network.parameters())))
-    return (side**2 * other + side**3) / _rate(module, points), rows
+    return (side**2 * other + side**3) / rate, rows
 
 
-def _least_squares(module: MaskPINN, points: PointSets, parameters: int) -> list[tuple[str, str]]:
+def _least_squares(module: MaskPINN, cost: _Cost, parameters: int) -> list[tuple[str, str]]:
     """What a Gauss-Newton step adds: J'J and, for each damping tried, a factorization of it."""
-    if not any(phase.method.least_squares for phase in module.schedule.phases):
+    if not cost.rows:
         return []
-    seconds, rows = _factorization_seconds(module, points)
-    what, numbers = chosen(rows, parameters).takes(rows, parameters)
+    what, numbers = chosen(cost.rows, parameters).takes(cost.rows, parameters)
     size = numbers * next(module.network.parameters()).element_size() / 1e6
-    return [("a Gauss-Newton step", f"{rows:,} residuals: about {seconds:.2g} s more; {what}, {size:,.0f} MB")]
+    seconds = f"about {cost.factorization:.2g} s more"
+    return [("a Gauss-Newton step", f"{cost.rows:,} residuals: {seconds}; {what}, {size:,.0f} MB")]
 
 
 def _eager_cost(module: MaskPINN, points: PointSets) -> tuple[float, int]:

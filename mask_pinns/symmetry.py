@@ -23,7 +23,7 @@ from mask_pinns.jet import Derivatives, Jet
 from mask_pinns.problems.blame import blamed
 from mask_pinns.problems.conditions import Condition
 from mask_pinns.problems.domain import Box, Points
-from mask_pinns.problems.fields import Field
+from mask_pinns.problems.fields import fields_of
 from mask_pinns.problems.problem import Problem
 from mask_pinns.registry import lookup, unknown
 
@@ -103,7 +103,7 @@ def check_symmetric(
 def _same_at_images(term: Condition, name: str, probe: _Probe) -> bool:
     """Whether residuals are as large at mirrored points; true where the image of a face is no face of the term."""
     box = probe.problem.domain
-    faces = [face for group in term.faces(box) for face in group]
+    faces = term.all_faces(box)
     images = [face | ({name: sum(box[name]) - face[name]} if name in face else {}) for face in faces]
     if any(image not in faces for image in images):
         return True
@@ -139,7 +139,7 @@ class _Probe:
         """The absolute values of a term's residuals, each (N,)."""
         problem, names = self.problem, self.problem.domain.names
         jet = self._jet(x, term.derivatives(problem))
-        fields = {f: Field(jet, i, f, names, problem.title) for i, f in enumerate(problem.fields)}
+        fields = fields_of(jet, problem.fields, names, problem.title)
         with blamed(f"the residual of {term.name!r}", problem.title):
             return [r.abs() for r in term.residuals(problem, Points(x, names), fields).values()]
 

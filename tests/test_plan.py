@@ -29,7 +29,7 @@ def test_the_plan_says_points_terms_streams_and_cost(problem: str) -> None:
 
 def test_a_run_takes_its_factorizations_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of least-squares phases alone: three steps of 100 s, for evaluations of milliseconds."""
-    monkeypatch.setattr("mask_pinns.plan._factorization_seconds", lambda module, points: (100.0, 1))
+    monkeypatch.setattr("mask_pinns.plan._factorization_seconds", lambda module, points, rate: (100.0, 1))
     module = MaskPINN("wave", {"name": "masked", "width": 4, "blocks": 1}, "adam 2, gauss_newton 3")
     lines = dict(plan(module, PointsDataModule(module.problem, 20).draw(0), 5))
     assert "about 5 min 0 s" in lines["a run"]

@@ -121,11 +121,8 @@ def _coefficients(term: Condition, problem: Problem, plain: Derivatives, members
     fields: dict[str, Field] = {f: SymbolicField(jet, i, f, names, "") for i, f in enumerate(problem.fields)}
     try:
         residuals: list[Any] = list(term.residuals(problem, points, fields).values())
-    except (
-        Exception,
-        SystemExit,
-    ):  # refused by a symbol, or a mistake that shows again, and better, with the real fields
-        return None
+    except (Exception, SystemExit):
+        return None  # refused by a symbol, or a mistake that shows again, and better, with the real fields
     rows = [
         np.array([r.terms.get((f, m), 0.0) for m in members])
         for r in residuals if isinstance(r, Symbol) for f in problem.fields

@@ -9,7 +9,7 @@ Legend: N points on each face, R faces, D coordinates. A face fixes some coordin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mask_pinns.jet import MAX_ORDER, Derivatives
 from mask_pinns.numbers import is_finite
+from mask_pinns.problems.declarations import check_derivatives, check_shape, check_targets, checked_names
 from mask_pinns.problems.domain import Box, Points
 from mask_pinns.problems.fields import Field
 
@@ -79,6 +80,10 @@ class Condition:
             if not low <= value <= high:
                 raise ValueError(f"condition {self.name!r} fixes {name} = {value}, outside [{low}, {high}]")
         return [[self.at]]
+
+    def all_faces(self, box: Box) -> list[Face]:
+        """The faces of all groups, in the order in which their points come."""
+        return [face for group in self.faces(box) for face in group]
 
     def residuals(self, problem: Problem, p: Points, fields: Fields) -> Residuals:
         """Named residuals at the points of all faces, each of shape (R N,) ("" where there is only one)."""
@@ -145,7 +150,7 @@ class Initial(Condition):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        check_targets(self, self.targets, problem)
+        check_targets(self.name, self.targets, problem.fields)
         check_derivatives([k.partition("_")[2] for k in self.targets], problem.domain, f"condition {self.name!r}")
 
 
@@ -191,7 +196,7 @@ class Dirichlet(_Walls):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        check_targets(self, self.targets, problem)
+        check_targets(self.name, self.targets, problem.fields)
         for key in self.targets:
             if key not in problem.fields:
                 raise ValueError(f"condition {self.name!r} sets {key!r}; a Dirichlet condition sets field values")
@@ -267,49 +272,3 @@ def mismatch(condition: Condition, fields: Fields, key: str, target: Target, p: 
     """Field or derivative (key "u" or "u_t") less its target, (N,)."""
     name, _, derivative = key.partition("_")
     return fields[name].derivative(derivative) - value(target, p, condition, key)
-
-
-def check_shape(x: Any, n: int, what: str) -> Tensor:
-    """x itself, if it is a tensor of shape (n,). Raises ValueError with the shape got and the shape expected."""
-    if isinstance(x, Field):
-        x = x.value
-    if not isinstance(x, Tensor):
-        raise ValueError(f"{what} is a {type(x).__name__}; expected a tensor of shape ({n},)")
-    if x.shape != (n,):
-        raise ValueError(f"{what} has shape {tuple(x.shape)}; expected ({n},), one number per point")
-    if not x.is_floating_point():
-        raise ValueError(f"{what} is of {x.dtype}; expected real floating-point numbers")
-    return x
-
-
-def check_targets(condition: Condition, targets: Mapping[str, Target], problem: Problem) -> None:
-    """Raises ValueError for a target that names no field of the problem, or is neither a number nor a function."""
-    for key, target in targets.items():
-        if key.partition("_")[0] not in problem.fields:
-            raise ValueError(f"condition {condition.name!r} sets {key!r}; the fields are {', '.join(problem.fields)}")
-        if not callable(target) and not is_finite(target):
-            raise ValueError(
-                f"condition {condition.name!r}: the target of {key} is {target!r}; expected a finite number, or a "
-                "function of the points"
-            )
-
-
-def checked_names(names: Any, owner: str) -> tuple[str, ...]:
-    """Names of derivatives as a tuple. Raises ValueError for anything but a sequence of words."""
-    if isinstance(names, str):
-        raise ValueError(f'{owner}: derivatives is a string; write ("{names}",)')
-    if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f'{owner}: derivatives is {names!r}; expected names by coordinate letters, e.g. ("t", "xx")')
-    return tuple(names)
-
-
-def check_derivatives(names: Iterable[str], box: Box, owner: str) -> None:
-    """Raises ValueError for a derivative by something that is no coordinate, or of too high an order."""
-    for name in names:
-        for letter in name:
-            if letter not in box:
-                raise ValueError(
-                    f"{owner} declares the derivative {name!r}, but {letter!r} is no coordinate; "
-                    f"the domain has {', '.join(box.names)}"
-                )
-    Derivatives(names)

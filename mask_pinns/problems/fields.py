@@ -7,7 +7,7 @@ Legend: N points, F fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -141,3 +141,10 @@ def _values(x: Any) -> Any:
     if isinstance(x, list | tuple):
         return type(x)(map(_values, x))
     return x.value if isinstance(x, Field) else x
+
+
+def fields_of(
+    jet: Jet, names: Sequence[str], coordinates: tuple[str, ...], owner: str, parts: Mapping[str, Parts] | None = None
+) -> dict[str, Field]:
+    """The fields of a jet (N, F) by name, in the order of its columns."""
+    return {name: Field(jet, i, name, coordinates, owner, parts) for i, name in enumerate(names)}

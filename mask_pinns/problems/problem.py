@@ -28,7 +28,8 @@ import torch
 from torch import Tensor
 
 from mask_pinns.problems.blame import blamed
-from mask_pinns.problems.conditions import Condition, Interior, check_derivatives, check_shape, checked_names
+from mask_pinns.problems.conditions import Condition, Interior
+from mask_pinns.problems.declarations import check_derivatives, check_shape, checked_names
 from mask_pinns.problems.domain import Box, Points, mesh
 
 GRID_POINTS = 40_000
