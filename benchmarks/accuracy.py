@@ -1,14 +1,14 @@
-"""What the recipes reach: error and time of each, for several seeds, into results/accuracy.json and a table.
+"""Errors and training times of the recipes, for several seeds, into results/accuracy.json and a table.
 
     python benchmarks/accuracy.py                                all recipes, seeds 0 1 2 (hours)
-    python benchmarks/accuracy.py --only wave burgers --seeds 0  these; runs of other seeds stay as they are stored
-    python benchmarks/accuracy.py --table                        the table of what is stored, in Markdown, and
-                                                                 its curves, results/accuracy.png
+    python benchmarks/accuracy.py --only wave burgers --seeds 0  these recipes; stored runs of other seeds stay
+    python benchmarks/accuracy.py --table                        a table of the stored results, in Markdown, and their
+                                                                 curves, results/accuracy.png
 
-Each run is `python train.py --config configs/<recipe>.yaml --seed SEED` in a process of its own; `default-<Problem>` is
-`python train.py --problem benchmarks/unseen.py:<Problem>`, a problem that nothing was tuned on. Recorded: relative L2
-and largest error of the final weights, seconds of training (validation and pictures included), parameters, loss. Runs
-end by their steps or at a loss; nothing is chosen by the known solution, which is looked at for the table alone.
+Each run is `python train.py --config configs/<recipe>.yaml --seed SEED` in a separate process; `default-<Problem>` is
+`python train.py --problem benchmarks/unseen.py:<Problem>`, a problem on which nothing was tuned. Recorded: relative L2
+and largest error of the final weights, seconds of training (validation and figures included), parameters, loss. Runs
+end after their steps or at a loss; the known solution is used for the table alone, and never to choose anything.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ RECIPES = {p.stem: ["--config", str(p)] for p in sorted((ROOT / "configs").glob(
     f"default-{name}": ["--problem", f"{ROOT / 'benchmarks/unseen.py'}:{name}"]
     for name in ("AdvectionDiffusion", "Fisher", "Poisson3D", "Schrodinger")
 }
-KEPT = ("seed", "rel_l2", "max_error", "loss", "steps", "wall_s", "s_per_step", "parameters", "optimizer", "dtype",
-        "stop_reason", "device", "versions", "commit")  # fmt: skip
+STORED_KEYS = ("seed", "rel_l2", "max_error", "loss", "steps", "wall_s", "s_per_step", "parameters", "optimizer",
+               "dtype", "stop_reason", "device", "versions", "commit")  # fmt: skip
+"""Keys of summary.json that are stored."""
 
 
 def run(recipe: str, seed: int, folder: str) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def run(recipe: str, seed: int, folder: str) -> dict[str, Any]:
     summary = json.loads((Path(folder) / name / "summary.json").read_text())
     with (Path(folder) / name / "metrics.csv").open(newline="") as file:
         curve = [(int(r["step"]), float(r["val/rel_l2"])) for r in csv.DictReader(file) if r.get("val/rel_l2")]
-    return {key: summary[key] for key in KEPT} | {"curve": curve}
+    return {key: summary[key] for key in STORED_KEYS} | {"curve": curve}
 
 
 def table(results: dict[str, Any]) -> str:
@@ -87,13 +88,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--table", action="store_true", help="only show what is stored")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
-    for recipe in [] if given.table else given.only:
+    for recipe in [] if arguments.table else arguments.only:
         with tempfile.TemporaryDirectory() as folder:
-            kept = {r["seed"]: r for r in results.get(recipe, [])} | {s: run(recipe, s, folder) for s in given.seeds}
-        results[recipe] = [kept[seed] for seed in sorted(kept)]
-        RESULT.write_text(json.dumps(results, indent=1) + "\n")  # after each recipe: what is done is kept
+            new = {seed: run(recipe, seed, folder) for seed in arguments.seeds}
+        by_seed = {r["seed"]: r for r in results.get(recipe, [])} | new
+        results[recipe] = [by_seed[seed] for seed in sorted(by_seed)]
+        RESULT.write_text(json.dumps(results, indent=1) + "\n")  # after each recipe: an interrupt loses only one
     if results:
         draw(results).savefig(RESULT.with_suffix(".png"), dpi=80)
     print(table(results))

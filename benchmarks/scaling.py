@@ -1,13 +1,13 @@
-"""How a step scales over processes: strong (the same points shared out) and weak (each process has as many).
+"""Scaling of a step over processes: strong (they share the same points) and weak (each has as many as one alone).
 
-    python benchmarks/scaling.py                                   1 and 2 processes: gloo on CPUs, NCCL where GPUs are
+    python benchmarks/scaling.py                                   1 and 2 processes: gloo on CPUs, NCCL on GPUs
     python benchmarks/scaling.py --processes 1 2 4 8 --rounds 5    as many as there are devices
     python benchmarks/scaling.py --only wave-adam
 
-Every time is `python train.py --devices N --strategy ddp` as a whole, its seconds a step from summary.json; rounds go
-through all cells in turn, medians are kept. On CPUs each process has one thread. Efficiency: strong t_1 / (N t_N), weak
-t_1 / t_N. Communication: what the step's reductions take by themselves between as many processes, over its time.
-Written: results/scaling-<device>.json.
+Every time is that of `python train.py --devices N --strategy ddp`, in seconds a step from summary.json. Rounds go
+through all cells in turn; results are medians. On CPUs each process has one thread. Efficiency: strong t_1 / (N t_N),
+weak t_1 / t_N. Communication: time of the step's reductions alone between as many processes, over the time of the step.
+Output: results/scaling-<device>.json.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from torch import distributed, multiprocessing
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from callbacks.summary import commit, device_name, versions  # noqa: E402
+from mask_pinns.callbacks.summary import commit, device_name, versions  # noqa: E402
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 RESULT = Path(__file__).parent / "results" / f"scaling-{DEVICE.type}.json"
@@ -46,50 +46,52 @@ WORKS: dict[str, list[str]] = {
     ],
 }
 REPEATS = 20
+"""Times that reductions are measured; the result is the median."""
 
 
 def seconds(work: str, processes: int, kind: str) -> dict[str, Any]:
     """One run of a work: its seconds a step, and how many parameters it has."""
-    how = {"strong": "split", "weak": "each"}[kind]
-    machine = ["--devices", str(processes), "--points_over_ranks", how] + (
+    sharing = {"strong": "split", "weak": "each"}[kind]
+    machine = ["--devices", str(processes), "--points_over_ranks", sharing] + (
         ["--strategy", "ddp"] if processes > 1 else []
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"} if DEVICE.type == "cpu" else None
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, str(ROOT / "train.py"), *WORKS[work], *QUIET, *machine]
-        done = subprocess.run(
+        process = subprocess.run(
             [*words, "--folder", folder, "--name", "a"], env=environment, capture_output=True, text=True
         )
-        if done.returncode:
-            raise SystemExit(f"{work} on {processes} processes failed:\n{done.stderr}")
+        if process.returncode:
+            raise SystemExit(f"{work} on {processes} processes failed:\n{process.stderr}")
         summary = json.loads((Path(folder) / "a/summary.json").read_text())
     return {key: summary[key] for key in ("s_per_step", "parameters", "dtype", "evaluations", "steps")}
 
 
 def reductions(work: str, run: dict[str, Any]) -> list[int]:
-    """Numbers in each reduction of a step: gradient and loss; for Gauss-Newton J'J, J'v, and two for each look."""
+    """Sizes of the reductions of a step: gradient and loss; for Gauss-Newton J'J, J'v, and two for each evaluation."""
     size = run["parameters"]
     if work.endswith("adam"):
         return [size, 1]
-    looks = round(run["evaluations"] / run["steps"])
-    return [size**2, size, 1] + [size, 1] * looks
+    evaluations = round(run["evaluations"] / run["steps"])
+    return [size**2, size, 1] + [size, 1] * evaluations
 
 
-def _reduce(rank: int, processes: int, meeting: str, sizes: list[int], dtype: torch.dtype, answer: Any) -> None:
+def _reduce(rank: int, processes: int, file: str, sizes: list[int], dtype: torch.dtype, queue: Any) -> None:
+    """In one of the processes: puts the median seconds of these reductions into a queue."""
     device = torch.device(DEVICE.type, rank) if DEVICE.type == "cuda" else DEVICE
     torch.set_num_threads(1)
     backend = "nccl" if DEVICE.type == "cuda" else "gloo"
-    distributed.init_process_group(backend, init_method=f"file://{meeting}", rank=rank, world_size=processes)
+    distributed.init_process_group(backend, init_method=f"file://{file}", rank=rank, world_size=processes)
     tensors, times = [torch.ones(n, device=device, dtype=dtype) for n in sizes], []
     for _ in range(REPEATS):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for x in tensors:
             distributed.all_reduce(x)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - start)
     if rank == 0:
-        answer.put(statistics.median(times))
+        queue.put(statistics.median(times))
     distributed.destroy_process_group()
 
 
@@ -97,10 +99,10 @@ def communication(processes: int, sizes: list[int], dtype: torch.dtype) -> float
     """Seconds of these reductions, one after the other; none for one process."""
     if processes == 1:
         return 0.0
-    answer = multiprocessing.get_context("spawn").SimpleQueue()
+    queue = multiprocessing.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory() as folder:
-        multiprocessing.spawn(_reduce, (processes, f"{folder}/meeting", sizes, dtype, answer), nprocs=processes)
-    return float(answer.get())
+        multiprocessing.spawn(_reduce, (processes, f"{folder}/rendezvous", sizes, dtype, queue), nprocs=processes)
+    return float(queue.get())
 
 
 def measured(work: str, counts: list[int], rounds: int) -> dict[str, Any]:
@@ -115,11 +117,11 @@ def measured(work: str, counts: list[int], rounds: int) -> dict[str, Any]:
     for kind, n in cells:
         last = runs[kind, n][-1]
         time_of = {m: statistics.median(r["s_per_step"] for r in runs[kind, m]) for m in (counts[0], n)}
-        gain = time_of[counts[0]] / time_of[n]
-        talk = communication(n, reductions(work, last), getattr(torch, last["dtype"]))
+        speedup = time_of[counts[0]] / time_of[n]
+        reducing = communication(n, reductions(work, last), getattr(torch, last["dtype"]))
         rows[f"{kind}, {n}"] = {
-            "s_per_step": time_of[n], "efficiency": gain * (counts[0] / n if kind == "strong" else 1.0),
-            "communication_s": talk, "communication_share": talk / time_of[n], "parameters": last["parameters"],
+            "s_per_step": time_of[n], "efficiency": speedup * (counts[0] / n if kind == "strong" else 1.0),
+            "communication_s": reducing, "communication_share": reducing / time_of[n], "parameters": last["parameters"],
         }  # fmt: skip
     return rows
 
@@ -129,11 +131,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=WORKS, default=list(WORKS))
     parser.add_argument("--processes", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     result: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
     machine = {"device": device_name(DEVICE), "cores": os.cpu_count(), "versions": versions(), "commit": commit()}
-    for work in given.only:
-        rows = measured(work, sorted(given.processes), given.rounds)
+    for work in arguments.only:
+        rows = measured(work, sorted(arguments.processes), arguments.rounds)
         RESULT.write_text(json.dumps(result | machine | {work: rows}, indent=2) + "\n")
         result = json.loads(RESULT.read_text())
         print(f"\n| {work} | s a step | efficiency | communication |\n|---|---|---|---|")

@@ -1,10 +1,10 @@
-"""How a step's cost grows with width, points and order, and what lower precision gains and costs.
+"""Growth of a step's cost with width, points and order, and speed and error of lower precisions.
 
     python benchmarks/step_growth.py                    both; about ten minutes on two CPU cores
     python benchmarks/step_growth.py --only precisions
 
 The contestants are those of step_time.py: nested autograd in eager PyTorch, jets eager, jets compiled.
-Written: results/step_growth-<device>.json.
+Output: results/step_growth-<device>.json.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import torch
 from step_time import WORKS, ThirdOrder, Work, steps, timed
 from torch import Tensor
 
-from callbacks.summary import commit, device_name, versions
-from datamodules import PointsDataModule
 from mask_pinns import NETWORKS, Objective
+from mask_pinns.callbacks.summary import commit, device_name, versions
+from mask_pinns.datamodules import PointsDataModule
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 RESULT = Path(__file__).parent / "results" / f"step_growth-{DEVICE.type}.json"
 
 
-def save(name: str, found: dict[str, Any]) -> None:
-    """Puts a study into the file of results, beside what else is there."""
+def save(name: str, results: dict[str, Any]) -> None:
+    """Writes the results of a study into the file of results, in which others stay."""
     result: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
     machine = {"device": device_name(DEVICE), "versions": versions(), "commit": commit()}
-    RESULT.write_text(json.dumps(result | {name: found} | machine, indent=2) + "\n")
+    RESULT.write_text(json.dumps(result | {name: results} | machine, indent=2) + "\n")
 
 
 class FirstOrder(ThirdOrder):
@@ -63,17 +63,17 @@ def growth(rounds: int, device: torch.device) -> dict[str, Any]:
     for order, problem in ((1, FirstOrder()), (3, ThirdOrder())):
         works[f"order {order}"] = Work(problem, 64, 3, {"pde": 5000, "initial": 500}, 0.0)
     works["width 1024"] = Work(SecondOrder(), 1024, 3, {"pde": 5000, "initial": 500}, 0.0)  # the longest, last
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name, work in works.items():
         contestants = steps(work, device)
         times: dict[str, list[float]] = {key: [] for key in contestants}
         for i in range(rounds + 1):  # the first is not counted
             for key, step in contestants.items():
                 times[key].append(timed(step, i, device))
-        found[name] = {key: statistics.median(values[1:]) for key, values in times.items()}
-        print(f"  {name}: " + ", ".join(f"{key} {s * 1e3:.1f} ms" for key, s in found[name].items()), flush=True)
-        save("growth", found)  # what is done is kept
-    return found
+        results[name] = {key: statistics.median(values[1:]) for key, values in times.items()}
+        print(f"  {name}: " + ", ".join(f"{key} {s * 1e3:.1f} ms" for key, s in results[name].items()), flush=True)
+        save("growth", results)  # after each work, so that an interrupt loses only one
+    return results
 
 
 PRECISIONS: dict[str, tuple[str, torch.dtype | None]] = {
@@ -86,26 +86,26 @@ PRECISIONS: dict[str, tuple[str, torch.dtype | None]] = {
 
 
 def precisions(rounds: int, device: torch.device) -> dict[str, Any]:
-    """Eager seconds of loss and gradient, and the gradient's distance from float64's over its norm."""
-    found: dict[str, Any] = {}
+    """Eager seconds of loss and gradient, and the relative error of the gradient against float64."""
+    results: dict[str, Any] = {}
     for work_name in ("wave_64x3", "convection_256x6"):
         work = WORKS[work_name]
         torch.manual_seed(0)
         network = NETWORKS["masked"](2, 1, work.width, work.blocks, work.activation).to(device)
-        points = PointsDataModule(work.problem, work.points).draw(0, device=device)
+        points = PointsDataModule(work.problem, points=work.points).draw(0, device=device)
         objective = Objective(work.problem)
-        exact = _gradient(objective, network.double(), {k: x.double() for k, x in points.items()})
+        reference = _gradient(objective, network.double(), {k: x.double() for k, x in points.items()})
         network.float()
-        found[work_name] = {}
+        results[work_name] = {}
         for name, (products, lower) in PRECISIONS.items():
             torch.set_float32_matmul_precision(products)
             call = partial(_gradient, objective, network, points, lower)
             seconds = statistics.median([timed(lambda _, call=call: call(), 0, device) for _ in range(rounds + 1)][1:])
-            error = float(torch.linalg.norm(call() - exact) / torch.linalg.norm(exact))
-            found[work_name][name] = {"seconds": seconds, "gradient_error": error}
+            error = float(torch.linalg.norm(call() - reference) / torch.linalg.norm(reference))
+            results[work_name][name] = {"seconds": seconds, "gradient_error": error}
             print(f"  {work_name}, {name}: {seconds * 1e3:.1f} ms, gradient off by {error:.1e}", flush=True)
         torch.set_float32_matmul_precision("highest")
-    return found
+    return results
 
 
 def _gradient(objective: Objective, network: Any, points: Any, lower: torch.dtype | None = None) -> Tensor:
@@ -122,9 +122,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=STUDIES, default=list(STUDIES))
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
-    for name in given.only:
-        save(name, STUDIES[name](given.rounds, DEVICE))
+    arguments = parser.parse_args()
+    for name in arguments.only:
+        save(name, STUDIES[name](arguments.rounds, DEVICE))
 
 
 if __name__ == "__main__":

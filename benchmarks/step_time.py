@@ -1,15 +1,15 @@
-"""One full training step (points drawn, loss, gradient, Adam), ours against nested autograd and the peers.
+"""Time of one full training step (drawing points, loss, gradient, Adam): ours, nested autograd and other packages.
 
     python benchmarks/step_time.py                                  the table of the README, on this machine
     python benchmarks/step_time.py --only wave_64x3 --rounds 20
-    python benchmarks/step_time.py --peers PYTHON [PYTHON ...]      interpreters in which DeepXDE, PINA or JAX live
+    python benchmarks/step_time.py --peers PYTHON [PYTHON ...]      interpreters with DeepXDE, PINA or JAX installed
 
-Ours compiled, ours eager and nested autograd in eager PyTorch (the published code's way: a plain torch network and
-torch.autograd.grad, written out here) run in turn, A B C A B C, on the same points, and their losses must agree
-before anything is timed. Peers run in processes of their own, in turn with ours in a process of its own (peers/).
-How cost grows with width, points and order: step_growth.py.
-Written: results/step_time-<device>.json, with medians and ratios, the rate against the machine's own matrix products
-at these shapes, peak memory, versions and commit.
+Ours compiled, ours eager, and nested autograd in eager PyTorch (as in the published code: a plain torch network and
+torch.autograd.grad, both written here) run in turn, A B C A B C, on the same points, and their losses must agree
+before anything is timed. Peers run in turn with ours, each in a separate process (peers/).
+step_growth.py measures how the cost grows with width, points and order.
+Output: results/step_time-<device>.json, with medians and ratios, the rate relative to matrix products alone at these
+shapes on this machine, peak memory, versions and commit.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ import torch
 from torch import Tensor, nn
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))  # the package of this checkout; hence imports below it
+sys.path.insert(0, str(HERE.parent))  # to import the package of this checkout below
 
-from callbacks.summary import commit, device_name, versions  # noqa: E402
-from datamodules import PointsDataModule  # noqa: E402
 from mask_pinns import NETWORKS, Box, Initial, Objective, Problem  # noqa: E402
-from mask_pinns.compilation import compiled_loss, flops  # noqa: E402
+from mask_pinns.callbacks.summary import commit, device_name, versions  # noqa: E402
+from mask_pinns.datamodules import PointsDataModule  # noqa: E402
+from mask_pinns.objective.compilation import compiled_loss, flops  # noqa: E402
 from mask_pinns.problems.loading import make_problem  # noqa: E402
 
 
@@ -53,7 +53,7 @@ class ThirdOrder(Problem):
 
 @dataclass
 class Work:
-    """One line of the table: what is trained, and by how much nested autograd should be beaten."""
+    """One line of the table: what is trained, and the goal for the speedup over nested autograd."""
 
     problem: Problem
     width: int
@@ -73,7 +73,7 @@ WORKS: dict[str, Work] = {
 
 
 class Published(nn.Module):
-    """The masked residual network in plain torch, as the published code has it, on another network's parameters."""
+    """The masked residual network in plain torch, as in the published code, with the parameters of another network."""
 
     def __init__(self, network: Any, activation: str) -> None:
         super().__init__()
@@ -95,9 +95,9 @@ Step = Callable[[int], Tensor]
 
 
 def steps(work: Work, device: torch.device) -> dict[str, Step]:
-    """The contestants in this process, each a function of the step's number; their losses agree."""
-    data = PointsDataModule(work.problem, work.points)
-    found: dict[str, Step] = {}
+    """The contestants in this process, each a function of the step's number; asserts that their losses agree."""
+    data = PointsDataModule(work.problem, points=work.points)
+    contestants: dict[str, Step] = {}
     losses = {}
     for name in ("nested", "eager", "compiled"):
         torch.manual_seed(0)
@@ -107,10 +107,10 @@ def steps(work: Work, device: torch.device) -> dict[str, Step]:
         first = data.draw(0, device=device)
         loss = compiled_loss(objective, model, first, required=True) if name == "compiled" else objective.loss
         losses[name] = float(loss(model, first)[0])
-        found[name] = _step(loss, model, data, device)
+        contestants[name] = _step(loss, model, data, device)
     for name, value in losses.items():
         assert abs(value - losses["nested"]) < 1e-4 * abs(losses["nested"]), (name, losses)
-    return found
+    return contestants
 
 
 def _step(loss: Any, model: nn.Module, data: PointsDataModule, device: torch.device) -> Step:
@@ -129,15 +129,15 @@ def _step(loss: Any, model: nn.Module, data: PointsDataModule, device: torch.dev
 
 def timed(step: Step, i: int, device: torch.device) -> float:
     """Seconds of one step, the device's work included."""
-    begun = time.perf_counter()
+    start = time.perf_counter()
     step(i)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 def gemm_floor(work: Work, device: torch.device) -> tuple[float, float]:
-    """Seconds that the step's own matrix products take by themselves at these shapes, and the FLOP/s they reach.
+    """Seconds that the matrix products of a step take alone at these shapes, and the FLOP/s that they reach.
 
     Every stream through every layer: x W^T forward, g W and g^T x backward (the first layer's g W is not needed,
     but counted). Medians of ten.
@@ -145,9 +145,8 @@ def gemm_floor(work: Work, device: torch.device) -> tuple[float, float]:
     objective = Objective(work.problem)
     shapes = [(2, work.width), *[(work.width, work.width)] * (2 * work.blocks), (work.width, 1)]
     total, operations = 0.0, 0.0
-    faces = objective.faces
-    for name, n in PointsDataModule(work.problem, work.points).counts.items():
-        rows, streams = n * faces[name], len(objective.needs[name].derivatives.indices)
+    for name, n in PointsDataModule(work.problem, points=work.points).counts.items():
+        rows, streams = n * len(objective.places[name]), len(objective.needs[name].derivatives.indices)
         for inputs, outputs in set(shapes):
             x, w, g = (torch.randn(*s, device=device) for s in ((rows, inputs), (outputs, inputs), (rows, outputs)))
             repeats = []
@@ -160,34 +159,34 @@ def gemm_floor(work: Work, device: torch.device) -> tuple[float, float]:
 
 
 def peak_memory(name: str, contestant: str, points: int) -> float:
-    """Peak memory of a process that takes three steps, in MB, less that of one that only imports and builds."""
+    """Peak memory of a process that takes three steps, minus that of one that only imports and builds, in MB."""
     sizes = []
     for count in (0, 3):
         code = f"import step_time as s; s.only_steps({name!r}, {contestant!r}, {points}, {count})"
-        done = subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True, capture_output=True, text=True)
-        sizes.append(float(done.stdout.split()[-1]))
+        process = subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True, capture_output=True, text=True)
+        sizes.append(float(process.stdout.split()[-1]))
     return sizes[1] - sizes[0]
 
 
 def only_steps(name: str, contestant: str, points: int, count: int) -> None:
     """Takes `count` steps of one contestant at a number of collocation points; prints its peak memory in MB."""
     work = WORKS[name]
-    data = PointsDataModule(work.problem, work.points | {"pde": points})
+    data = PointsDataModule(work.problem, points=work.points | {"pde": points})
     network = NETWORKS["masked"](2, 1, work.width, work.blocks, work.activation)
     objective = Objective(work.problem, derivatives="autograd" if contestant == "nested" else "jet")
     model: nn.Module = Published(network, work.activation) if contestant == "nested" else network
     loss: Any = objective.loss
-    if contestant == "compiled":  # compiled before the count starts: the compiler's own memory is not the step's
+    if contestant == "compiled":  # what the compiler allocates is not part of the step
         loss = compiled_loss(objective, network, data.draw(0), required=True) if count else loss
     step = _step(loss, model, data, torch.device("cpu"))
     for i in range(count):
         step(i)
-    status = Path("/proc/self/status").read_text()  # not ru_maxrss: that one begins with the parent's
+    status = Path("/proc/self/status").read_text()  # not ru_maxrss, which starts from that of the parent
     print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 
 
 def peers(pythons: list[str], rounds: int) -> dict[str, list[float]]:
-    """Seconds per step on the wave, 64 x 3: ours and each peer in turn, each a process, round by round."""
+    """Seconds per step on the wave, 64 x 3: ours and each peer in turn, each in a process, round by round."""
     scripts = {"ours": (sys.executable, HERE / "peers" / "ours.py")}
     for script in ("jax", "deepxde", "pina"):
         for python in pythons:
@@ -197,17 +196,17 @@ def peers(pythons: list[str], rounds: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in scripts}
     for _ in range(rounds):
         for name, (python, script) in scripts.items():
-            done = subprocess.run([python, str(script)], capture_output=True, text=True)
-            if done.returncode:
-                print(f"  {name} failed: {done.stderr.strip().splitlines()[-1]}")
+            process = subprocess.run([python, str(script)], capture_output=True, text=True)
+            if process.returncode:
+                print(f"  {name} failed: {process.stderr.strip().splitlines()[-1]}")
                 continue
-            times[name].append(json.loads(done.stdout.splitlines()[-1])["s_per_step"])
+            times[name].append(json.loads(process.stdout.splitlines()[-1])["s_per_step"])
             print(f"  {name}: {times[name][-1] * 1e3:.1f} ms", flush=True)
     return {name: values for name, values in times.items() if values}
 
 
 def measure(name: str, rounds: int, device: torch.device) -> dict[str, Any]:
-    """Everything about one line of the table."""
+    """All results of one line of the table."""
     work = WORKS[name]
     contestants = steps(work, device)
     for step in contestants.values():
@@ -219,7 +218,7 @@ def measure(name: str, rounds: int, device: torch.device) -> dict[str, Any]:
     seconds = {key: statistics.median(values) for key, values in times.items()}
     floor, rate = gemm_floor(work, device)
     network = NETWORKS["masked"](2, 1, work.width, work.blocks)
-    points = PointsDataModule(work.problem, work.points).draw(0)
+    points = PointsDataModule(work.problem, points=work.points).draw(0)
     result = {
         "seconds": seconds,
         "against_nested": seconds["nested"] / seconds["compiled"],
@@ -245,19 +244,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--peers", nargs="*", default=[], metavar="PYTHON", help="interpreters with peers installed")
     parser.add_argument("--memory_points", type=int, default=50_000, help="0 leaves the memory out")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     path = HERE / "results" / f"step_time-{device.type}.json"
     result: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {"works": {}}
-    for name in given.only:
-        result["works"][name] = measure(name, given.rounds, device)
-    if given.memory_points and device.type == "cpu":
-        memory = {c: peak_memory("wave_64x3", c, given.memory_points) for c in ("nested", "eager", "compiled")}
-        result["memory_mb"] = {"points": given.memory_points, **memory}
-        print(f"peak memory of a step at {given.memory_points:,} points, MB: {memory}")
-    if given.peers:
-        times = peers(given.peers, 3)
+    for name in arguments.only:
+        result["works"][name] = measure(name, arguments.rounds, device)
+    if arguments.memory_points and device.type == "cpu":
+        memory = {c: peak_memory("wave_64x3", c, arguments.memory_points) for c in ("nested", "eager", "compiled")}
+        result["memory_mb"] = {"points": arguments.memory_points, **memory}
+        print(f"peak memory of a step at {arguments.memory_points:,} points, MB: {memory}")
+    if arguments.peers:
+        times = peers(arguments.peers, 3)
         medians = {name: statistics.median(values) for name, values in times.items()}
         ratios = {name: value / medians["ours"] for name, value in medians.items()}
         result["peers"] = {"seconds": medians, "against_ours": ratios, "rounds": 3}

@@ -1,15 +1,15 @@
-"""Studies: does the mask help, on what, and when not? A grid of runs, resumable, and what it shows.
+"""Studies: resumable grids of runs that show when the mask helps, and when it does not.
 
-    python benchmarks/study.py                           the studies there are
-    python benchmarks/study.py mask_on_off --dry_run     its cells, and how long they will take here
-    python benchmarks/study.py mask_on_off               run it; again: go on where it stopped
-    python benchmarks/study.py mask_on_off --retry       the cells that failed, once more
-    python benchmarks/study.py my_study.yaml             a study of one's own (studies/grid.py says what is in it)
-    python benchmarks/study.py width --launcher slurm    as one job array, by submitit
-    python benchmarks/study.py --report                  RESULTS.md from all stored results
-    python benchmarks/study.py my_study.yaml --report    the same of one study, in a page beside its results
+    python benchmarks/study.py                           lists the studies
+    python benchmarks/study.py mask_on_off --dry_run     lists its cells, and the time that they will take here
+    python benchmarks/study.py mask_on_off               runs it, or continues where it stopped
+    python benchmarks/study.py mask_on_off --retry       runs the cells that failed once more
+    python benchmarks/study.py my_study.yaml             runs a study from a file (studies/grid.py explains its keys)
+    python benchmarks/study.py width --launcher slurm    runs it as one job array, by submitit
+    python benchmarks/study.py --report                  writes RESULTS.md from all stored results
+    python benchmarks/study.py my_study.yaml --report    writes the same for one study, in a page beside its results
 
-Cells lie in runs/studies/<study>/; tables and pictures go to benchmarks/results/studies/.
+Cells are in runs/studies/<study>/, tables and figures in benchmarks/results/studies/.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: E402
 from rich.table import Column, Table  # noqa: E402
 from studies import page, runner, workers  # noqa: E402
-from studies.checks import check_cells  # noqa: E402
+from studies.cells import check_cells  # noqa: E402
 from studies.estimate import Estimate, duration  # noqa: E402
 from studies.grid import STUDIES, Cell, Study  # noqa: E402
 
@@ -39,13 +39,14 @@ RESULTS = Path(__file__).parent / "results" / "studies"
 
 
 def positive(text: str) -> int:
-    """A whole number above zero, as the flags take it."""
+    """The whole number above zero in the text of a flag."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
     return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", nargs="?", help=f"{', '.join(STUDIES)}, or a YAML file")
     parser.add_argument("--dry_run", action="store_true", help="list the cells and the time they will take, run none")
@@ -63,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def find(name: str) -> Study:
-    """The study of that name, or in that file. Raises ValueError, naming those there are."""
+    """The study with this name, or in this file. Raises ValueError with the known names."""
     path = STUDIES.get(name, Path(name))
     if not path.is_file():
         raise ValueError(f"unknown study {name!r}; known: {', '.join(STUDIES)}, or a YAML file")
@@ -73,45 +74,46 @@ def find(name: str) -> Study:
 
 
 def show_plan(cells: Sequence[Cell], out: Path, estimate: Estimate, console: Console) -> None:
-    """The cells with their states and seconds, and the sum of what is left."""
+    """Prints the cells with their states and seconds, and the time that remains."""
     table = Table(Column("cell", overflow="fold"), "state", "about")
-    left = 0.0
+    remaining = 0.0
     for cell in cells:
-        now, seconds = runner.state(out / cell.name), estimate.seconds(cell)
-        left += seconds if now in ("new", "begun") else 0
-        table.add_row(cell.name, now, duration(seconds))
+        state, seconds = runner.state(out / cell.name), estimate.seconds(cell)
+        remaining += seconds if state in ("new", "begun") else 0
+        table.add_row(cell.name, state, duration(seconds))
     console.print(table)
-    console.print(f"{len(cells)} cells; what is left takes about {duration(left)} of one worker", highlight=False)
+    console.print(f"{len(cells)} cells; what is left takes about {duration(remaining)} of one worker", highlight=False)
 
 
 def run(
-    cells: Sequence[Cell], out: Path, given: argparse.Namespace, estimate: Estimate, console: Console
+    cells: Sequence[Cell], out: Path, arguments: argparse.Namespace, estimate: Estimate, console: Console
 ) -> Counter[str]:
-    """Runs what is left, with a bar and the time left; returns how many cells are in which state."""
-    left = runner.prepare(cells, out, given.retry)
-    by_folder = {out / cell.name: cell for cell in left}
+    """Runs the remaining cells, with a progress bar and the remaining time; returns the number of cells by state."""
+    remaining = runner.prepare(cells, out, arguments.retry)
+    by_folder = {out / cell.name: cell for cell in remaining}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[left]}"), console=console) as progress:
-        task = progress.add_task(out.name, total=len(cells), completed=len(cells) - len(left), left="")
-        with closing(started(list(by_folder), out, given)) as ended:  # on Ctrl-C, too, before the lock is given up
-            for folder, failed in ended:
+        task = progress.add_task(out.name, total=len(cells), completed=len(cells) - len(remaining), left="")
+        with closing(start(list(by_folder), out, arguments)) as ended:  # before the lock is released, on Ctrl-C too
+            for folder, failure in ended:
                 cell = by_folder.pop(folder)
-                if failed:
-                    console.print(f"failed: {cell.name}: {failed}", highlight=False)
+                if failure:
+                    console.print(f"failed: {cell.name}: {failure}", highlight=False)
                 estimate.learn(cell)
-                seconds = sum(map(estimate.seconds, by_folder.values())) / given.workers
+                seconds = sum(map(estimate.seconds, by_folder.values())) / arguments.workers
                 progress.update(task, advance=1, left=f"left {duration(seconds)}")
     return Counter(runner.state(out / cell.name) for cell in cells)
 
 
-def started(folders: Sequence[Path], out: Path, given: argparse.Namespace) -> Generator[tuple[Path, str], None, None]:
-    if given.launcher == "here":
-        return workers.local(folders, given.workers, given.threads)
-    return runner.cluster(folders, out, given.launcher, given.hours, given.workers)
+def start(folders: Sequence[Path], out: Path, arguments: argparse.Namespace) -> Generator[tuple[Path, str], None, None]:
+    """Starts the cells in these folders; yields (folder, reason of its failure or "") as they end."""
+    if arguments.launcher == "here":
+        return workers.local(folders, arguments.workers, arguments.threads)
+    return runner.cluster(folders, out, arguments.launcher, arguments.hours, arguments.workers)
 
 
 def judge(states: Counter[str]) -> int:
-    """The exit code: 0 where all cells are done; says what is to be done about the others."""
+    """The exit code, 0 if all cells are done; prints what to do about the others."""
     if failed := states["failed"]:
         print(f"{failed} cells failed, see failed.txt in their folders; once more: --retry", file=sys.stderr)
     if unfinished := states["begun"] + states["new"]:
@@ -119,46 +121,47 @@ def judge(states: Counter[str]) -> int:
     return int(failed + unfinished > 0)
 
 
-def report(given: argparse.Namespace) -> None:
-    """RESULTS.md of all studies; of one alone, a page beside its results."""
-    if given.study:
-        study = find(given.study)
-        page.write_page([study], given.results, given.results / f"{study.name}.md")
+def report(arguments: argparse.Namespace) -> None:
+    """Writes RESULTS.md for all studies, or for one alone a page beside its results."""
+    if arguments.study:
+        study = find(arguments.study)
+        page.write_page([study], arguments.results, arguments.results / f"{study.name}.md")
     else:
-        page.write_page(page.all_studies(), given.results, Path(__file__).parent / "RESULTS.md")
+        page.write_page(page.all_studies(), arguments.results, Path(__file__).parent / "RESULTS.md")
 
 
 def show_studies(console: Console) -> None:
+    """Lists the studies in grids/."""
     for study in page.all_studies():
         console.print(f"{study.name}: {study.title}; {len(study.cells())} cells. {study.budget}", highlight=False)
 
 
-def run_study(given: argparse.Namespace, console: Console) -> int:
-    """Runs a study, or only shows its plan. Raises ValueError for what cannot be run, before anything is."""
-    study = find(given.study)
-    out, cells = given.out / study.name, study.cells(given.seeds)
+def run_study(arguments: argparse.Namespace, console: Console) -> int:
+    """Runs a study, or only shows its plan. Raises ValueError before anything runs, if a cell cannot be run."""
+    study = find(arguments.study)
+    out, cells = arguments.out / study.name, study.cells(arguments.seeds)
     check_cells(cells)
     estimate = Estimate(out)
-    if given.dry_run:
+    if arguments.dry_run:
         show_plan(cells, out, estimate, console)
         return 0
     out.mkdir(parents=True, exist_ok=True)
     with FileLock(out / ".lock", timeout=0):
         everything = runner.with_stored(study, cells, out)
-        states = run(cells, out, given, estimate, console)
-        page.store(study, everything, out, given.results)
+        states = run(cells, out, arguments, estimate, console)
+        page.store(study, everything, out, arguments.results)
     return judge(states)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    given = parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     console = Console()
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # of the plans; cells have logs of their own
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # of plans; each cell has a separate log
     try:
-        if given.report:
-            report(given)
-        elif given.study:
-            return run_study(given, console)
+        if arguments.report:
+            report(arguments)
+        elif arguments.study:
+            return run_study(arguments, console)
         else:
             show_studies(console)
     except Timeout as error:

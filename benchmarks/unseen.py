@@ -1,4 +1,4 @@
-"""Problems that no recipe was tuned on, for configs/default.yaml; `accuracy.py` runs them too."""
+"""Problems on which no recipe was tuned, for configs/default.yaml; `accuracy.py` runs them too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Fisher(Problem):
 
 
 class Poisson3D(Problem):
-    """u_xx + u_yy + u_zz = -f in a cube, zero on its boundary, one, two and one half-waves."""
+    """u_xx + u_yy + u_zz = -f in a cube, zero on its boundary; one, two and one half-waves along x, y and z."""
 
     domain = Box(x=(0.0, 1.0), y=(0.0, 1.0), z=(0.0, 1.0))
     derivatives = ("xx", "yy", "zz")

@@ -1,14 +1,14 @@
-"""Callbacks: they observe training and write down what they see; they never change it."""
+"""Callbacks observe training and write down what they measure. They never change how a network is trained."""
 
-from callbacks.checkpoints import LastCheckpoint, WholeFiles, best_checkpoint
-from callbacks.feature_statistics import FeatureStatistics
-from callbacks.figures import SolutionFigures
-from callbacks.hyperparameters import Hyperparameters
-from callbacks.interrupt import StopOnSignal
-from callbacks.metrics_file import MetricsFile
-from callbacks.progress import Progress
-from callbacks.summary import RunSummary
-from callbacks.throughput import Throughput
+from mask_pinns.callbacks.checkpoints import LastCheckpoint, WholeFiles, best_checkpoint
+from mask_pinns.callbacks.features.statistics import FeatureStatistics
+from mask_pinns.callbacks.figures import SolutionFigures
+from mask_pinns.callbacks.hyperparameters import Hyperparameters
+from mask_pinns.callbacks.metrics_file import MetricsFile
+from mask_pinns.callbacks.progress import Progress
+from mask_pinns.callbacks.signals import StopOnSignal
+from mask_pinns.callbacks.summary import RunSummary
+from mask_pinns.callbacks.throughput import Throughput
 
 __all__ = [
     "FeatureStatistics", "Hyperparameters", "LastCheckpoint", "MetricsFile", "Progress", "RunSummary",

@@ -1,6 +1,6 @@
-"""Checkpoints: `last` at an interval and at the end, `best` by the loss on the validation points, each written whole.
+"""Checkpoints: `last` is saved at an interval and at the end, `best` at the lowest loss on the validation points.
 
-The best is chosen by val/loss, never by the error against a known solution: that would be tuning on the answer.
+The best one is chosen by val/loss and never by the error against a known solution, which would be tuning on the answer.
 """
 
 from __future__ import annotations
@@ -14,52 +14,69 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from mask_pinns.whole_files import whole
+from mask_pinns.checkpoints.atomic_files import whole_file
 
 
 class NotSaved(OSError):
-    """A checkpoint that could not be written; the one before is kept."""
+    """A checkpoint could not be written. The previous one still exists."""
 
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
-"""What a system says where a disk takes no more."""
+DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+"""Error numbers of the operating system for a disk that cannot be written to."""
 
 
-def of_the_disk(error: BaseException) -> bool:
-    """Whether a file could not be written because of its disk, not because of what was asked."""
-    return isinstance(error, NotSaved) or (isinstance(error, OSError) and error.errno in DISK)
+def is_disk_error(error: BaseException) -> bool:
+    """Tells whether a file could not be written because of the disk, not because of a wrong request."""
+    return isinstance(error, NotSaved) or (isinstance(error, OSError) and error.errno in DISK_ERRNOS)
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Writes a checkpoint beside the old one, down to the disk, and only then puts it in its place.
+    """Writes a checkpoint to the disk beside the old one, and replaces the old one only when it is complete.
 
-    Lightning's own writes into the system's temporary folder and moves it from there: across file systems that is a
-    copy into the old file, which a kill or a full disk cuts short.
+    Lightning's own class writes into the system's temporary folder and moves the file from there. Across file systems,
+    the move is a copy into the old file, and a kill or a full disk would leave it incomplete.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Raises NotSaved where the disk does not take it; the part that was written is removed."""
+        """Raises NotSaved if the file cannot be written; an incomplete file is removed."""
         path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with whole(path, "wb") as file:
+            with whole_file(path, "wb") as file:
                 torch.save(checkpoint, file)
-        except (OSError, RuntimeError) as error:  # torch's writer hides what the disk said
+        except (OSError, RuntimeError) as error:  # torch's writer hides the error of the disk
             cause = error.__context__ if isinstance(error.__context__, OSError) else error
             raise NotSaved(f"{path} could not be written ({str(cause).splitlines()[0]})") from error
 
 
 def best_checkpoint(folder: str | Path) -> ModelCheckpoint:
-    """Keeps `best.ckpt`, the state with the lowest val/loss so far."""
+    """Makes a callback that keeps `best.ckpt`, the state with the lowest val/loss so far.
+
+    Example:
+        >>> import lightning as L
+        >>> from mask_pinns import best_checkpoint
+        >>> best = best_checkpoint("runs/example/checkpoints")
+        >>> trainer = L.Trainer(max_steps=1000, callbacks=[best], val_check_interval=100, logger=False)
+        >>> best.monitor
+        'val/loss'
+    """
     return ModelCheckpoint(
         folder, "best", monitor="val/loss", mode="min", save_on_train_epoch_end=False, enable_version_counter=False
     )
 
 
 class LastCheckpoint(L.Callback):
-    """Keeps `last.ckpt`: every `every` steps, and where training ends in good order.
+    """Keeps `last.ckpt`: saves it every `every` steps, and at the end of training unless an error ended it.
 
-    Lightning's own ModelCheckpoint saves at steps only under automatic optimization.
+    Lightning's own ModelCheckpoint saves at an interval of steps only under automatic optimization.
+
+    Example:
+        >>> import lightning as L
+        >>> from mask_pinns import LastCheckpoint
+        >>> last = LastCheckpoint("runs/example/checkpoints", every=500)
+        >>> trainer = L.Trainer(max_steps=1000, callbacks=[last], enable_checkpointing=False, logger=False)
+        >>> last.path.name
+        'last.ckpt'
     """
 
     def __init__(self, folder: str | Path, every: int) -> None:

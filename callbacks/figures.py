@@ -1,6 +1,7 @@
-"""`SolutionFigures`: pictures of the solution, the reference and the error, into TensorBoard and the run folder.
+"""`SolutionFigures`: draws the solution, the reference and the error for TensorBoard and the run folder.
 
-One coordinate: curves. Two: images. More: an image of the first two, the others at the middle of the domain.
+For one coordinate it draws curves, for two images. For more it draws images over the first two coordinates, with the
+others at the middle of the domain.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from callbacks.boards import show
-from mask_pinns import MaskPINN, Problem
-from mask_pinns.problems import Evaluation
-from mask_pinns.problems.domain import mesh
+from mask_pinns.callbacks.tensorboard import add_picture
+from mask_pinns.module import MaskPINN
+from mask_pinns.problems import Evaluation, Problem
+from mask_pinns.problems.evaluation import mesh
 
 
 def picture_grid(problem: Problem) -> Evaluation:
-    """What is drawn: the evaluation grid for one or two coordinates, else a plane through the middle."""
+    """Returns the points to draw: the evaluation grid for one or two coordinates, else a plane through the middle."""
     if len(problem.domain) <= 2:
         return problem.evaluation()
     axes = {}
@@ -34,7 +35,7 @@ def picture_grid(problem: Problem) -> Evaluation:
 
 
 def draw(problem: Problem, grid: Evaluation, predicted: np.ndarray, title: str) -> Figure:
-    """One row of panels for each field: solution, reference and absolute error (the last two if it is known)."""
+    """Draws a row of panels for each field: solution, reference and absolute error, the last two if they are known."""
     true = None if grid.values is None else grid.values.numpy()
     rows, columns = len(problem.fields), 1 if true is None else 3
     figure = Figure(figsize=(4.6 * columns, 3.4 * rows), layout="constrained")
@@ -73,7 +74,20 @@ def _ends(grid: Evaluation, name: str) -> tuple[float, float]:
 
 
 class SolutionFigures(L.Callback):
-    """Draws at an interval into TensorBoard, and at the end into `folder`/solution.png as well."""
+    """Adds a figure of the solution to TensorBoard at an interval; at the end also saves it as `folder`/solution.png.
+
+    Args:
+        folder: the run folder, which must exist when training ends.
+        every: the number of steps between two figures.
+
+    Example:
+        >>> import lightning as L
+        >>> from mask_pinns import SolutionFigures
+        >>> trainer = L.Trainer(max_steps=1000, callbacks=[SolutionFigures("runs/example", every=500)], logger=False)
+
+    Raises:
+        ValueError: an interval below 1.
+    """
 
     def __init__(self, folder: str | Path, every: int = 1000) -> None:
         if every < 1:
@@ -96,6 +110,6 @@ class SolutionFigures(L.Callback):
         figure = draw(
             module.problem, grid, module.predict(grid.points), f"{module.problem.title}, step {trainer.global_step}"
         )
-        pixels = show(trainer, "solution", figure)
+        pixels = add_picture(trainer, "solution", figure)
         if save:
             imsave(self.path, pixels)

@@ -1,4 +1,4 @@
-"""`Progress`: step, loss, relative L2, points per second and time left; a live bar in a terminal, lines elsewhere."""
+"""`Progress`: shows step, loss, relative L2 error, points per second and remaining time, as a bar or as lines."""
 
 from __future__ import annotations
 
@@ -18,18 +18,25 @@ from rich.progress import (
     Progress as Bar,
 )
 
-from callbacks.throughput import Throughput
-from mask_pinns import MaskPINN
+from mask_pinns.callbacks.throughput import Throughput
+from mask_pinns.module import MaskPINN
 
 
 class Progress(L.Callback):
-    """Shows how training goes.
+    """Shows the progress of training: a live bar in a terminal, lines of text elsewhere.
 
     Args:
-        throughput: where points per second come from.
-        seconds: between looks at the loss (a look makes an accelerator wait) in a terminal; elsewhere a line is
-            printed twenty times as seldom.
-        console: where to show it.
+        throughput: the callback that measures the points per second.
+        seconds: the time between two updates of the bar; each reads the loss, for which an accelerator has to wait.
+            Lines are printed every 20 * `seconds`.
+        console: the console on which the progress is shown; standard output if not given.
+
+    Example:
+        >>> import lightning as L
+        >>> from mask_pinns import Progress, Throughput
+        >>> throughput = Throughput()
+        >>> callbacks = [throughput, Progress(throughput, seconds=2.0)]
+        >>> trainer = L.Trainer(max_steps=1000, callbacks=callbacks, enable_progress_bar=False, logger=False)
     """
 
     def __init__(self, throughput: Throughput, seconds: float = 0.5, console: Console | None = None) -> None:
@@ -37,14 +44,14 @@ class Progress(L.Callback):
         self.console = console or Console()
         self.seconds = seconds if self.console.is_terminal else 20 * seconds
         self.bar: Bar | None = None
-        self._last = 0.0
-        self._mark = (0, 0.0)  # step and time of the last line
+        self._last_update = 0.0
+        self._last_line = (0, 0.0)  # step and time of the last line
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        self._mark = trainer.global_step, time.perf_counter()
-        self._last = time.perf_counter()
+        self._last_line = trainer.global_step, time.perf_counter()
+        self._last_update = time.perf_counter()
         if self.console.is_terminal:
             self.bar = Bar(
                 BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
@@ -55,8 +62,9 @@ class Progress(L.Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         now = time.perf_counter()
-        if trainer.is_global_zero and (now - self._last > self.seconds or trainer.global_step == trainer.max_steps):
-            self._last = now
+        due = now - self._last_update > self.seconds or trainer.global_step == trainer.max_steps
+        if trainer.is_global_zero and due:
+            self._last_update = now
             self._show(trainer, pl_module, now)
 
     def _show(self, trainer: L.Trainer, module: Any, now: float) -> None:
@@ -65,18 +73,18 @@ class Progress(L.Callback):
         if self.bar is not None:
             self.bar.update(self.bar.task_ids[0], completed=trainer.global_step, description=text)
             return
-        line = f"step {trainer.global_step}/{trainer.max_steps}  {text}  left {self._left(trainer, now):.0f} s"
+        line = f"step {trainer.global_step}/{trainer.max_steps}  {text}  left {self._seconds_left(trainer, now):.0f} s"
         self.console.print(line, highlight=False, soft_wrap=True)
 
-    def _left(self, trainer: L.Trainer, now: float) -> float:
-        """Seconds to go at the speed since the last line (a new phase has a speed of its own)."""
-        step, since = self._mark
-        self._mark = trainer.global_step, now
+    def _seconds_left(self, trainer: L.Trainer, now: float) -> float:
+        """Estimates the remaining seconds from the speed since the last line: phases differ in their speed."""
+        step, since = self._last_line
+        self._last_line = trainer.global_step, now
         return (now - since) / max(1, trainer.global_step - step) * (trainer.max_steps - trainer.global_step)
 
     def describe(self, trainer: L.Trainer, module: MaskPINN) -> str:
-        """Phase, loss, relative L2 if known, points per second."""
-        parts = [module.schedule.phase.optimizer, f"loss {float(module.last_loss):.3e}"]
+        """Returns phase, loss, relative L2 error if it is known, and points per second."""
+        parts = [module.schedule.phase.optimizer, f"loss {float(module.stepper.last_loss):.3e}"]
         if "val/rel_l2" in trainer.callback_metrics:
             parts.append(f"rel L2 {float(trainer.callback_metrics['val/rel_l2']):.3e}")
         if self.throughput.points_per_s:

@@ -1,4 +1,4 @@
-"""`RunSummary`: summary.json in the run folder, and a short table at the end of training."""
+"""`RunSummary`: writes summary.json into the run folder and prints a short table at the end of training."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from callbacks.checkpoints import of_the_disk
-from callbacks.feature_statistics import FeatureStatistics
-from callbacks.throughput import Throughput
-from datamodules.points import CHUNK
-from mask_pinns import MaskPINN, NonFiniteLoss
+from mask_pinns.callbacks.checkpoints import is_disk_error
+from mask_pinns.callbacks.features.statistics import FeatureStatistics
+from mask_pinns.callbacks.throughput import Throughput
+from mask_pinns.checkpoints.atomic_files import whole_file
+from mask_pinns.checkpoints.rollback import NonFiniteLoss
+from mask_pinns.datamodules.points import GRID_CHUNK
 from mask_pinns.metrics import MaxError, RelativeL2
-from mask_pinns.whole_files import whole
+from mask_pinns.module import MaskPINN
 
 PACKAGES = ("mask-pinns", "torch", "lightning", "torchmetrics", "numpy")
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
+    """Returns the versions of Python and of the packages on which results depend."""
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed
 
 
 def commit() -> str | None:
-    """The commit of the code that runs, "+changes" behind it if files differ; None outside a checkout."""
+    """Returns the commit of the running code, with "+changes" if tracked files differ; None outside a checkout."""
     here = Path(__file__).resolve().parent
     git = ["git", "-C", str(here)]
     try:
@@ -53,19 +54,33 @@ def commit() -> str | None:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words: the GPU's name, or the number of threads."""
+    """Describes the device: the name of the GPU, or the number of threads."""
     return (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
     )
 
 
 class RunSummary(L.Callback):
-    """Writes `folder`/summary.json when training ends, in good order or not.
+    """Writes `folder`/summary.json when training ends, also if an error ends it.
 
-    rel_l2 and max_error are those of the final weights on the problem's evaluation grid, null where no solution is
-    known; statistics_s is the time that looks at the features took during training, statistics_end_s what the last
-    one and its pictures took after it, alarms the kinds that were raised; wall_s is this session's time from start to
-    end of training, s_per_step its training time per step.
+    rel_l2 and max_error are the errors of the final weights on the problem's evaluation grid, null if no solution is
+    known. statistics_s is the time of the feature recordings during training, statistics_end_s the time of the last
+    recording and its pictures after training, alarms the kinds of alarms that were raised. wall_s is the time from the
+    start to the end of training in this session, s_per_step its training time per step.
+
+    Args:
+        folder: the run folder.
+        throughput: the callback that measures the training time; it must stand before this one.
+        seed: the seed of the run, which the summary repeats.
+        console: the console of the table; standard output if not given.
+        statistics: the callback that records the features, if there is one; it must stand before this one.
+
+    Example:
+        >>> import lightning as L
+        >>> from mask_pinns import RunSummary, Throughput
+        >>> throughput = Throughput()
+        >>> summary = RunSummary("runs/example", throughput, seed=0)
+        >>> trainer = L.Trainer(max_steps=1000, callbacks=[throughput, summary], logger=False)
     """
 
     def __init__(
@@ -85,7 +100,7 @@ class RunSummary(L.Callback):
         self.started = False
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """What the folder says of the run before is no longer true, also where this one is killed."""
+        """Removes the summary of a previous session, which is no longer true even if this session is killed."""
         self.started = True
         if trainer.is_global_zero:
             (self.folder / "summary.json").unlink(missing_ok=True)
@@ -97,12 +112,12 @@ class RunSummary(L.Callback):
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         if not self.started:
-            return  # nothing of this run has happened; the folder may hold the summary of the one before
+            return  # training has not begun; the folder may hold the summary of a previous session
         assert isinstance(pl_module, MaskPINN)
-        reason = "file not written" if of_the_disk(exception) else type(exception).__name__
+        reason = "file not written" if is_disk_error(exception) else type(exception).__name__
         if isinstance(exception, NonFiniteLoss):
             reason = "non-finite loss"
-        with suppress(OSError):  # a disk that is full has been said already
+        with suppress(OSError):  # a full disk has been reported already
             self._write(trainer, pl_module, reason)
 
     def _write(self, trainer: L.Trainer, module: MaskPINN, reason: str) -> None:
@@ -113,15 +128,15 @@ class RunSummary(L.Callback):
             "problem": module.problem.title,
             "coefficients": module.problem.coefficients(),
             **errors,
-            "loss": finite(float(module.last_loss)),
+            "loss": finite(float(module.stepper.last_loss)),
             "steps": trainer.global_step,
-            "evaluations": module.evaluations,
+            "evaluations": module.stepper.evaluations,
             "rollbacks": module.good.count if module.good else 0,
             "wall_s": round(self.throughput.wall_s, 3),
-            "compile_s": round(module.compile_seconds, 3),
+            "compile_s": round(module.stepper.compile_seconds, 3),
             "statistics_s": round(self.statistics.seconds, 3) if self.statistics else 0.0,
             "statistics_end_s": round(self.statistics.seconds_at_end, 3) if self.statistics else 0.0,
-            "alarms": sorted(self.statistics.alarms.said) if self.statistics else [],
+            "alarms": sorted(self.statistics.alarms.raised) if self.statistics else [],
             "s_per_step": self.throughput.seconds_per_step,
             "device": device_name(module.device),
             "devices": trainer.world_size,
@@ -133,24 +148,24 @@ class RunSummary(L.Callback):
             "commit": commit(),
             "stop_reason": reason,
         }
-        with whole(self.folder / "summary.json") as file:
+        with whole_file(self.folder / "summary.json") as file:
             file.write(json.dumps(self.result, indent=2) + "\n")
 
     @staticmethod
     def errors(module: MaskPINN) -> dict[str, float | None]:
-        """Relative L2 and largest error of the weights as they are, on the evaluation grid."""
+        """Returns the relative L2 error and the largest error of the current weights on the evaluation grid."""
         grid = module.problem.evaluation()
         if grid.values is None:
             return {"rel_l2": None, "max_error": None}
         rel_l2, max_error = RelativeL2(sync_on_compute=False), MaxError(sync_on_compute=False)
-        for x, values in zip(grid.points.split(CHUNK), grid.values.split(CHUNK), strict=True):
+        for x, values in zip(grid.points.split(GRID_CHUNK), grid.values.split(GRID_CHUNK), strict=True):
             predicted = torch.from_numpy(module.predict(x))
             rel_l2.update(predicted, values)
             max_error.update(predicted, values)
         return {"rel_l2": finite(float(rel_l2.compute())), "max_error": finite(float(max_error.compute()))}
 
     def show(self) -> None:
-        """Prints the short table."""
+        """Prints a short table of the results."""
         result = self.result
         table = Table(show_header=False, title=f"{result['problem']}: {result['stop_reason']}")
         if result["rel_l2"] is not None:
@@ -159,10 +174,9 @@ class RunSummary(L.Callback):
         table.add_row("loss", "not finite" if result["loss"] is None else f"{result['loss']:.3e}")
         table.add_row("steps", f"{result['steps']:,}")
         table.add_row("time", f"{result['wall_s']:.1f} s, {result['s_per_step'] * 1e3:.2f} ms a step")
-        looks, share = result["statistics_s"], result["statistics_s"] / max(result["wall_s"], 1e-9)
-        table.add_row(
-            "statistics", f"looks {looks:.2f} s of it, {share:.1%}; at the end {result['statistics_end_s']:.2f} s"
-        )
+        seconds, at_end = result["statistics_s"], result["statistics_end_s"]
+        share = seconds / max(result["wall_s"], 1e-9)
+        table.add_row("statistics", f"recordings {seconds:.2f} s of it, {share:.1%}; at the end {at_end:.2f} s")
         if result["alarms"]:
             table.add_row("alarms", f"{', '.join(result['alarms'])}: see alarms.txt")
         table.add_row("device", f"{result['device']}, {result['dtype']}")
@@ -172,5 +186,5 @@ class RunSummary(L.Callback):
 
 
 def finite(x: float) -> float | None:
-    """x, or None where it is NaN or infinite (JSON knows neither)."""
+    """Returns x, or None if it is NaN or infinite, for which JSON has no form."""
     return x if abs(x) < float("inf") else None

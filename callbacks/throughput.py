@@ -1,4 +1,4 @@
-"""`Throughput`: steps and points per second of training alone (validation and pictures not counted), and memory."""
+"""`Throughput`: measures steps and points per second of training, without validation and figures, and memory."""
 
 from __future__ import annotations
 
@@ -8,25 +8,34 @@ from typing import Any
 import lightning as L
 import torch
 
-from mask_pinns import MaskPINN
+from mask_pinns.module import MaskPINN
 
 
 class Throughput(L.Callback):
-    """Logs throughput/steps_per_s, throughput/points_per_s and, on CUDA, throughput/memory_gb, where the trainer logs.
+    """Logs throughput/steps_per_s, throughput/points_per_s and, on CUDA, throughput/memory_gb when losses are logged.
 
-    A point is counted each time the loss is evaluated on it, so that a line search counts as the work it is.
-    `seconds` is the training time so far (compiling not counted), `seconds_per_step` its mean over this session;
-    `wall_s` is all the time from the start of training to its end, before callbacks behind this one draw and save.
+    A point counts each time that the loss is evaluated on it, so the evaluations of a line search count as well.
+    `seconds` is the training time so far without compilation, `seconds_per_step` its mean over this session's steps.
+    `wall_s` is the whole time from the start of training to its end, but without the time that the callbacks after
+    this one need at the end.
+
+    Example:
+        >>> import lightning as L
+        >>> from mask_pinns import Throughput
+        >>> throughput = Throughput()
+        >>> trainer = L.Trainer(max_steps=1000, callbacks=[throughput], enable_checkpointing=False)
+        >>> throughput.steps
+        0
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.steps = 0
         self.points_per_s = 0.0
-        self._since = self._begun = 0.0
+        self._batch_started = self._started = 0.0
         self._ended: float | None = None
-        self._first = 0  # the global step at which this session began
-        self._mark = (0.0, 0)  # seconds and points at the last log
+        self._first_step = 0  # the global step at which this session began
+        self._last_log = (0.0, 0)  # seconds and points at the last log
 
     @property
     def seconds_per_step(self) -> float:
@@ -34,31 +43,33 @@ class Throughput(L.Callback):
 
     @property
     def wall_s(self) -> float:
-        return (time.perf_counter() if self._ended is None else self._ended) - self._begun
+        return (time.perf_counter() if self._ended is None else self._ended) - self._started
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._first, self._begun, self._ended = trainer.global_step, time.perf_counter(), None
+        self._first_step, self._started, self._ended = trainer.global_step, time.perf_counter(), None
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._ended = time.perf_counter()
 
     def on_train_batch_start(self, *_: Any) -> None:
-        self._since = time.perf_counter()
+        self._batch_started = time.perf_counter()
 
     def on_train_batch_end(self, trainer: Any, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any) -> None:
         assert isinstance(pl_module, MaskPINN)
         logs = pl_module.logs_now
         if logs and pl_module.device.type == "cuda":
             torch.cuda.synchronize(pl_module.device)
-        self.seconds += time.perf_counter() - self._since - (pl_module.compile_seconds if self.steps == 0 else 0.0)
-        self.steps = trainer.global_step - self._first
+        self.seconds += (
+            time.perf_counter() - self._batch_started - (pl_module.stepper.compile_seconds if self.steps == 0 else 0.0)
+        )
+        self.steps = trainer.global_step - self._first_step
         if logs:
             self._log(pl_module)
 
     def _log(self, module: MaskPINN) -> None:
-        seconds = self.seconds - self._mark[0]
-        self.points_per_s = (module.points - self._mark[1]) / seconds
-        self._mark = self.seconds, module.points
+        seconds = self.seconds - self._last_log[0]
+        self.points_per_s = (module.stepper.points - self._last_log[1]) / seconds
+        self._last_log = self.seconds, module.stepper.points
         values = {"points_per_s": self.points_per_s, "steps_per_s": 1 / self.seconds_per_step}
         if module.device.type == "cuda":
             values["memory_gb"] = torch.cuda.max_memory_allocated(module.device) / 1e9

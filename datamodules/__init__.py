@@ -1,6 +1,6 @@
-"""Where training points come from: `PointsDataModule` for any problem, and the samplers it draws with."""
+"""Training points: `PointsDataModule`, for any problem, and the samplers that it draws with."""
 
-from datamodules.points import PointsDataModule
-from datamodules.samplers import SAMPLERS
+from mask_pinns.datamodules.points import PointsDataModule, Sampling
+from mask_pinns.datamodules.samplers import SAMPLERS
 
-__all__ = ["SAMPLERS", "PointsDataModule"]
+__all__ = ["SAMPLERS", "PointsDataModule", "Sampling"]

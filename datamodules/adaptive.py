@@ -1,11 +1,11 @@
-"""Collocation points where the residual is large: residual-based adaptive distribution (RAD).
+"""Adaptive collocation points, more of them where the residual is large: residual-based adaptive distribution (RAD).
 
 From a pool of candidates x_i, points are chosen without replacement, with probabilities proportional to
 
     |r(x_i)|^k / mean(|r|^k) + c
 
-so k says how strongly large residuals draw points, c how many stay everywhere. Wu, Zhu, Tan, Kartha & Lu, Comput.
-Methods Appl. Mech. Eng. 403 (2023) 115671 (arXiv 2207.10289), whose default is k = c = 1.
+A larger k places more points at large residuals, a larger c makes the distribution more uniform. Source: Wu, Zhu, Tan,
+Kartha & Lu, Comput. Methods Appl. Mech. Eng. 403 (2023) 115671 (arXiv 2207.10289), whose default is k = c = 1.
 
 Legend: M candidates, D coordinates.
 """
@@ -18,12 +18,15 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from mask_pinns.modes import evaluation_mode
+from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.objective import Objective
 
-CANDIDATES = 10  # for each point that is wanted
-LARGEST = 2**24  # candidates that torch.multinomial takes
-CHUNK = 8192
+CANDIDATES_PER_POINT = 10
+"""Size of the pool, relative to the number of points."""
+MAX_CANDIDATES = 2**24
+"""Largest number of candidates that torch.multinomial accepts."""
+CANDIDATE_CHUNK = 8192
+"""Number of candidates at which residuals are evaluated at a time."""
 
 
 def check_adaptive(adaptive: Sequence[float]) -> tuple[float, float] | None:
@@ -36,25 +39,25 @@ def check_adaptive(adaptive: Sequence[float]) -> tuple[float, float] | None:
 
 def pool_size(n: int) -> int:
     """The number of candidates for n points."""
-    return max(n, min(CANDIDATES * n, LARGEST))
+    return max(n, min(CANDIDATES_PER_POINT * n, MAX_CANDIDATES))
 
 
 @torch.no_grad()
 def residual_sizes(objective: Objective, network: nn.Module, x: Tensor) -> Tensor:
-    """|r| of the PDE at points x (M, D): (M,). Of a system, the root of the weighted sum of its residuals' squares."""
-    term = objective.terms[0]
+    """|r| of the PDE at points x (M, D): (M,). For a system, the root of the weighted sum of its squared residuals."""
+    equation = objective.equation
     sizes = []
     with evaluation_mode(network):
-        for piece in x.split(CHUNK):
-            residuals = objective.residuals_at(network, term, piece).values()
+        for chunk in x.split(CANDIDATE_CHUNK):
+            residuals = objective.residuals_at(network, equation, chunk).values()
             sizes.append(torch.stack([r.weight * r.vector.detach().square() for r in residuals]).sum(0).sqrt())
     return torch.cat(sizes)
 
 
 def chances(sizes: Tensor, k: float, c: float) -> Tensor:
-    """The numbers (M,) that probabilities are proportional to; all alike where residuals are zero or not finite."""
-    powers = (sizes / sizes.max()).pow(k)  # neither overflow nor underflow, whatever the residual's scale
-    return ((powers / powers.mean()).nan_to_num(0.0) + c).clamp(min=1e-12)  # not zero: n must be there to choose
+    """Numbers (M,) proportional to the probabilities; all equal if residuals are zero or not finite."""
+    powers = (sizes / sizes.max()).pow(k)  # no overflow or underflow, whatever the scale of the residual
+    return ((powers / powers.mean()).nan_to_num(0.0) + c).clamp(min=1e-12)  # positive, so that n can be chosen
 
 
 def choose(sizes: Tensor, n: int, k: float, c: float, random: Generator) -> Tensor:

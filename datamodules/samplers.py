@@ -1,6 +1,6 @@
 """Samplers of the unit cube: `sampler(n, d, generator, dtype) -> (n, d)` in (0, 1), on the generator's device.
 
-SAMPLERS names them; all take their randomness from the generator alone, so that points can be drawn again.
+SAMPLERS names them; their randomness comes from the generator alone, so that points can be drawn again.
 Legend: n points, d coordinates.
 """
 
@@ -24,10 +24,10 @@ def latin_hypercube(n: int, d: int, generator: Generator, dtype: torch.dtype) ->
 
 
 def sobol(n: int, d: int, generator: Generator, dtype: torch.dtype) -> Tensor:
-    """A scrambled Sobol sequence (Owen's scrambling, by torch), the scrambling drawn from the generator."""
+    """A scrambled Sobol sequence (Owen's scrambling, by torch), with a scrambling seed drawn from the generator."""
     seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
     default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)  # torch makes the engine's first point in the default dtype, not in ours
+    torch.set_default_dtype(torch.float64)  # torch makes the engine's first point in the default dtype
     try:
         engine = SobolEngine(d, scramble=True, seed=seed)
     finally:

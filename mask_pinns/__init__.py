@@ -1,22 +1,46 @@
-"""Mask-PINNs: physics-informed networks with learnable, pointwise feature masks (arXiv 2505.06331)."""
+"""Mask-PINNs: physics-informed networks with learnable, pointwise feature masks (arXiv 2505.06331).
 
+The public API is imported from here:
+
+    from mask_pinns import Box, Dirichlet, Initial, MaskPINN, PointsDataModule, Problem
+"""
+
+from pathlib import Path
+
+# In a checkout, the packages `callbacks` and `datamodules` are beside this folder; in a wheel, they are inside it. They
+# are imported as mask_pinns.callbacks and mask_pinns.datamodules in both cases.
+if not Path(__file__).with_name("callbacks").is_dir():
+    __path__.append(str(Path(__file__).resolve().parents[1]))
+
+from mask_pinns.callbacks import (
+    FeatureStatistics,
+    LastCheckpoint,
+    MetricsFile,
+    Progress,
+    RunSummary,
+    SolutionFigures,
+    StopOnSignal,
+    Throughput,
+    best_checkpoint,
+)
+from mask_pinns.checkpoints.rollback import NonFiniteLoss
+from mask_pinns.datamodules import SAMPLERS, PointsDataModule, Sampling
+from mask_pinns.domains import Box, Domain
+from mask_pinns.jets import ACTIVATIONS, Derivatives, Jet, JetNetwork
 from mask_pinns.module import MaskPINN
 from mask_pinns.networks import NETWORKS
-from mask_pinns.objective import Objective
-from mask_pinns.problems import (
-    PROBLEMS,
-    Box,
-    Condition,
-    Dirichlet,
-    Initial,
-    Neumann,
-    Periodic,
-    Problem,
-)
-from mask_pinns.rollback import NonFiniteLoss
+from mask_pinns.networks.assembly import Constraints
+from mask_pinns.networks.embeddings import Embedding
+from mask_pinns.objective import LossSettings, Objective
+from mask_pinns.optim import OPTIMIZERS
+from mask_pinns.problems import PROBLEMS, Condition, Dirichlet, Initial, Neumann, Periodic, Problem
+from mask_pinns.stepper import TrainingSettings
 from mask_pinns.version import __version__
 
 __all__ = [
-    "NETWORKS", "PROBLEMS", "Box", "Condition", "Dirichlet", "Initial", "MaskPINN", "Neumann", "NonFiniteLoss",
-    "Objective", "Periodic", "Problem", "__version__",
+    "ACTIVATIONS", "NETWORKS", "OPTIMIZERS", "PROBLEMS", "SAMPLERS", "Box", "Condition", "Constraints", "Derivatives",
+    "Dirichlet", "Domain", "Embedding", "FeatureStatistics", "Initial", "Jet", "JetNetwork", "LastCheckpoint",
+    "LossSettings", "MaskPINN", "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Periodic", "PointsDataModule",
+    "Problem", "Progress", "RunSummary", "Sampling", "SolutionFigures", "StopOnSignal", "Throughput",
+    "TrainingSettings", "__version__", "best_checkpoint",
 ]  # fmt: skip

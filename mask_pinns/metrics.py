@@ -1,4 +1,4 @@
-"""How wrong a solution is, as torchmetrics metrics in float64: relative L2 and the worst point."""
+"""Errors of a solution as torchmetrics metrics in float64: relative L2 error and maximum error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def squared_norms(predicted: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class RelativeL2(Metric):
-    """|predicted - true| / |true|, the Euclidean norms over all points and fields; inf where `true` is zero."""
+    """|predicted - true| / |true|, with Euclidean norms over all points and fields; inf if `true` is zero."""
 
     higher_is_better = False
     full_state_update = False

@@ -1,4 +1,4 @@
-"""Plain dict registries: look a name up, or say which names there are and which one was probably meant.
+"""Plain dict registries: a lookup returns an entry, or an error with the known names and the closest one.
 
 A spec is a name, or a mapping with `name` and options beside it: "wave", {"name": "wave", "c": 2.0}.
 """
@@ -21,7 +21,7 @@ def unknown(name: object, known: Iterable[str], what: str) -> ValueError:
 
 
 def lookup(table: Mapping[str, T], name: str, what: str) -> T:
-    """table[name]. Raises ValueError with the known names and the nearest one."""
+    """table[name]. Raises ValueError with the known names and the closest one."""
     if not isinstance(name, str) or name not in table:
         raise unknown(name, table, what)
     return table[name]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
-from datamodules import PointsDataModule
 from mask_pinns import Box, MaskPINN, Problem
+from mask_pinns.datamodules import PointsDataModule
 
 
 def cases(count: int) -> Any:
@@ -30,8 +29,8 @@ def tried(**attributes: Any) -> None:
     own = {"domain": Box(x=(0, 1), t=(0, 1)), "derivatives": ("t",), "residual": lambda s, p, u: u.t + u}
     problem = type("Mine", (Problem,), {**own, **attributes})()
     module = MaskPINN(problem, {"name": "masked", "width": 4, "blocks": 1}, "adam")
-    data = PointsDataModule(problem, 7)
-    module.objective.check(module.network, module.objective.few_points(torch.zeros(1)))
+    data = PointsDataModule(problem, points=7)
+    module.check()
     problem.evaluation()
     loss, _ = module.objective.loss(module.network, data.draw(0))
     loss.backward()

@@ -13,8 +13,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
-ROOT = Path(__file__).parent.parent
+TOP = ("datamodules", "callbacks")
+"""Rooms at the top of a checkout that a wheel holds inside the package."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def python(site: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[st
 
 
 def test_a_few_steps_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    run = python(installed, tmp_path, "-m", "train", "--steps", "3", "--points", "50", "--optimizer", "adam")
+    run = python(installed, tmp_path, "-m", "mask_pinns", "--steps", "3", "--points", "50", "--optimizer", "adam")
     assert run.returncode == 0, run.stderr
     assert "relative L2" in run.stdout
     summary = json.loads((tmp_path / "runs/wave-1/summary.json").read_text())
@@ -45,9 +47,24 @@ def test_a_few_steps_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     assert summary["commit"] is None, "not run from the checkout"
 
 
+def test_the_wheel_installs_one_package_with_its_types(installed: Path) -> None:
+    packages = [path.name for path in installed.iterdir() if path.suffix != ".dist-info" and path.name != "bin"]
+    assert packages == ["mask_pinns"]
+    assert (installed / "mask_pinns/py.typed").is_file()
+    checkout = {path.relative_to(ROOT) for room in ("mask_pinns", *TOP) for path in (ROOT / room).rglob("*.py")}
+    wheel = {path.relative_to(installed / "mask_pinns") for path in (installed / "mask_pinns").rglob("*.py")}
+    assert {path if path.parts[0] in TOP else path.relative_to("mask_pinns") for path in checkout} == wheel
+
+
+def test_the_public_names_come_from_one_root(installed: Path, tmp_path: Path) -> None:
+    shown = python(installed, tmp_path, "-c", "from mask_pinns import *; print(PointsDataModule, FeatureStatistics)")
+    assert shown.returncode == 0, shown.stderr
+    assert "mask_pinns.datamodules.points" in shown.stdout and "mask_pinns.callbacks.features" in shown.stdout
+
+
 def test_the_wheel_holds_references_and_presets(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import mask_pinns; from mask_pinns import PROBLEMS; from mask_pinns.configuration import configs_folder;"
+        "import mask_pinns; from mask_pinns import PROBLEMS; from mask_pinns.cli.configuration import configs_folder;"
         "print(mask_pinns.__file__); print(*(len(p().evaluation().points) for p in PROBLEMS.values() if p.reference));"
         "print((configs_folder() / 'paper/wave.yaml').is_file())"
     )
@@ -117,7 +134,15 @@ def test_what_is_imported_is_declared(rooms: tuple[str, ...], extras: tuple[str,
                 ), f"{file} imports {name}, which is not installed"
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/ACCURACY.md"])
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "benchmarks/ACCURACY.md",
+    *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_local_link_leads_somewhere(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\(([^)#]+)\)", path.read_text())

@@ -1,5 +1,5 @@
-"""DeepXDE with the PyTorch backend, in its own training loop. Points stay the same; its boundary points are drawn
-on all walls together, so that it gets twice the number of one."""
+"""DeepXDE with the PyTorch backend and DeepXDE's training loop. Points stay the same; boundary points are drawn on all
+walls together, so that there are twice as many as on one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ model.compile("adam", lr=1e-3)
 model.train(iterations=WARMUP, display_every=10**9, verbose=0)
 seconds = []
 for _ in range(5):
-    begun = time.perf_counter()
+    start = time.perf_counter()
     model.train(iterations=PART, display_every=10**9, verbose=0)
-    seconds.append((time.perf_counter() - begun) / PART)
+    seconds.append((time.perf_counter() - start) / PART)
 publish(statistics.median(seconds), float(np.sum(model.train_state.loss_train)))

@@ -10,14 +10,14 @@ from work import BLOCKS, INITIAL, INTERIOR, WALL, WIDTH, report
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from datamodules import PointsDataModule
 from mask_pinns import NETWORKS, Objective
-from mask_pinns.compilation import compiled_loss
+from mask_pinns.datamodules import PointsDataModule
+from mask_pinns.objective.compilation import compiled_loss
 from mask_pinns.problems.loading import make_problem
 
 torch.manual_seed(0)
 problem = make_problem("wave")
-data = PointsDataModule(problem, {"pde": INTERIOR, "initial": INITIAL, "dirichlet_x": WALL})
+data = PointsDataModule(problem, points={"pde": INTERIOR, "initial": INITIAL, "dirichlet_x": WALL})
 network = NETWORKS["masked"](2, 1, WIDTH, BLOCKS)
 loss_of = compiled_loss(Objective(problem), network, data.draw(0), required=True)
 optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)

@@ -1,4 +1,4 @@
-"""PINA's own PINN solver and trainer (on Lightning), its progress bar and logs off. Points stay the same."""
+"""PINA's PINN solver and trainer (on Lightning), without progress bar and logs. Points stay the same."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The work that all peers are timed on: the published wave setting, and how seconds per step are reported.
 
 u_tt = u_xx, x in [0, 1], t in [0, 5]; u(x, 0) = sin pi x, u_t(x, 0) = 0, u = 0 at both ends; the masked residual GELU
-network 64 x 3, Adam 1e-3, float32, 5000 interior, 400 initial and 400 points a wall. Knows no peer, and not us.
+network 64 x 3, Adam 1e-3, float32, 5000 interior, 400 initial and 400 points a wall. Imports no peer, and not this
+package.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ def report(step: Callable[[], float]) -> None:
         step()
     seconds, loss = [], 0.0
     for _ in range(STEPS):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         loss = step()
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - start)
     publish(statistics.median(seconds), float(loss))
 
 

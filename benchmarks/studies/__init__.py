@@ -1,1 +1,1 @@
-"""Comparisons over grids of runs: grid.py says what is run, runner.py runs it, evidence.py says what it shows."""
+"""Comparisons over grids of runs: grid.py defines the runs, runner.py runs them, evidence.py compares the results."""

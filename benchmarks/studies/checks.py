@@ -1,32 +1,24 @@
-"""Mistakes in a study's file: each is named in one line, with its key, before anything runs.
-
-The last check needs train.py's own reading of a configuration: every kind of cell goes through it once.
-"""
+"""Checks of a study's file: each mistake is an error in one line, with its key, before anything runs."""
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import Any
 
 from mask_pinns.networks import NETWORKS
 from mask_pinns.registry import check_options, lookup
 
-if TYPE_CHECKING:
-    from studies.grid import Cell
-
 TEXTS = ("title", "question", "budget", "config", "match")
+"""Keys with text."""
 REQUIRED = ("title", "question", "budget", "axes", "compare")
-LONGEST = 200
-"""Of a cell's name, which names a folder."""
+"""Keys that every study needs."""
+MAX_NAME_LENGTH = 200
+"""Largest length of a cell's name, which is the name of a folder."""
 
 
 def check_content(content: Mapping[str, Any]) -> None:
-    """Raises ValueError for the first key of a study's file that is missing, unknown, or of another kind."""
+    """Raises ValueError for the first key of a study's file that is missing, unknown, or of another type."""
     check_options(content, [*REQUIRED, "config", "settings", "where", "match"], "key")
     for key in REQUIRED:
         if key not in content:
@@ -49,8 +41,8 @@ def check_axis(axis: str, values: Any) -> list[Any]:
     """The values of an axis. Raises ValueError unless they are a list without repetition; seeds are whole numbers."""
     if not isinstance(values, list) or not values:
         raise ValueError(f"axes.{axis} is {values!r}; expected a list of values, e.g. [{values or 0}]")
-    if double := _repeated(map(str, values)):
-        raise ValueError(f"axes.{axis} has {double} more than once; each value makes its own cells")
+    if repeated := _first_repeated(map(str, values)):
+        raise ValueError(f"axes.{axis} has {repeated} more than once; each value makes its own cells")
     if axis == "seed" and not all(type(value) is int and value >= 0 for value in values):
         raise ValueError(f"axes.seed is {values!r}; expected whole numbers from 0, e.g. [0, 1, 2]")
     return values
@@ -87,42 +79,24 @@ def _mapping(key: str, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _repeated(names: Iterable[str]) -> str:
-    """The first name that comes twice, "" if none does."""
+def _first_repeated(names: Iterable[str]) -> str:
+    """The first name that occurs more than once, "" if none does."""
     return next((name for name, count in Counter(names).items() if count > 1), "")
 
 
-def filled(config: str, values: Mapping[str, Any]) -> str:
-    """The path with a cell's values in it. Raises ValueError for a {word} that is no column of the study."""
+def fill_in(config: str, values: Mapping[str, Any]) -> str:
+    """The path with a cell's values. Raises ValueError for a {word} that is not a column of the study."""
     try:
         return config.format(**values)
     except (LookupError, ValueError, AttributeError):
         raise ValueError(f"config {config!r} has a placeholder that is none of {', '.join(values)}") from None
 
 
-def check_names(cells: Sequence[Cell]) -> None:
-    """Raises ValueError where two cells would share a folder, or a name is too long for one."""
-    names = [cell.name for cell in cells]
-    if double := _repeated(names):
-        raise ValueError(f"two cells are called {double}; write values of the axes that differ in letters or digits")
-    if len(longest := max(names, key=len)) > LONGEST:
-        raise ValueError(f"cell {longest} has a name of {len(longest)} letters; shorten the values, to {LONGEST}")
-
-
-def configuration(cell: Cell) -> SimpleNamespace:
-    """The cell's configuration as train.py reads it. Raises ValueError for what cannot be run."""
-    from mask_pinns.command_line import read
-
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(dict(cell.config), file)
-        file.flush()
-        return read(["--config", file.name])[1]
-
-
-def check_cells(cells: Iterable[Cell]) -> None:
-    """Raises ValueError for the first cell, whatever its seed, whose configuration train.py does not take."""
-    for name, kind in {cell.kind.name: cell.kind for cell in cells}.items():
-        try:
-            configuration(kind)
-        except ValueError as error:
-            raise ValueError(f"cell {name}: {error}") from None
+def check_names(names: Sequence[str]) -> None:
+    """Raises ValueError if two cells would share a folder, or a name is too long for one."""
+    if repeated := _first_repeated(names):
+        raise ValueError(f"two cells are called {repeated}; write values of the axes that differ in letters or digits")
+    if len(longest := max(names, key=len)) > MAX_NAME_LENGTH:
+        raise ValueError(
+            f"cell {longest} has a name of {len(longest)} letters; shorten the values, to {MAX_NAME_LENGTH}"
+        )

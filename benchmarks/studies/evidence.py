@@ -1,10 +1,10 @@
-"""What a study shows: pairs over the seeds, settings, and the tests over both.
+"""The comparison in a study: pairs of cells, settings, and tests over both.
 
-A pair is two cells that differ in the compared axis alone. Their ratio of relative L2 errors is looked at as log10:
--1 is ten times better than the baseline. A cell that failed has an infinite error; a pair of which both failed says
-nothing and is left out, as is one with a cell that is unfinished. A setting is all pairs that differ in the seed alone;
-it counts once, by its median, so that seeds do not pass for independent evidence.
-The test is Wilcoxon's signed-rank test over settings; beside it, by its name, the same over all pairs.
+A pair is two cells that differ in the compared axis alone. Its value is log10 of their ratio of relative L2 errors:
+-1 is ten times better than the baseline. A cell that failed has an infinite error; a pair of which both failed is left
+out, as is one with a cell that is unfinished. A setting is all pairs that differ in the seed alone; it counts once, by
+its median, so that seeds do not count as independent evidence.
+The test is Wilcoxon's signed-rank test over settings; the same test over all pairs is given beside it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from scipy.stats import wilcoxon
 from studies.grid import Study
 from studies.tables import ERROR
 
-FEWEST = 6
-"""Ratios from which a signed-rank test can reach p < 0.05 at all (2 / 2^6 = 0.03)."""
-SOLVED = 0.5
-"""A relative error above it is no solution: zero everywhere has 1."""
+MIN_RATIOS = 6
+"""Least number of ratios with which a signed-rank test can reach p < 0.05 (2 / 2^6 = 0.03)."""
+MAX_SOLVED_ERROR = 0.5
+"""Largest relative error of a cell that counts as solved; the error of a field that is zero everywhere is 1."""
 
 
 def pairs(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """A row for each pair: its axes but the compared one, `value` of that, `error`, `base`, `log_ratio`.
 
-    Raises ValueError where the table has a cell twice.
+    Raises ValueError if the table has a cell twice.
     """
     others = [name for name in study.columns.values() if name != study.compared]
     cells = table[[*others]].assign(value=table[study.compared].astype(str), error=_errors(table))
@@ -43,14 +43,14 @@ def pairs(table: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _errors(table: pd.DataFrame) -> pd.Series:
-    """The error of each cell: infinite where it failed, or ended with none as a number; NaN where it is unfinished."""
+    """The error of each cell: infinite if the cell failed or its error is not a number; NaN if it is unfinished."""
     errors = table[ERROR].astype(float)
     ended = table["state"].isin(["done", "failed"])
     return errors.where(errors.notna() | ~ended, np.inf).where(ended)
 
 
 def by_setting(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """A row for each setting and each value that is held against the baseline.
+    """A row for each setting and each value that is compared with the baseline.
 
     Columns: the setting's axes, `value`, `pairs`, `error` and `baseline` (medians), `spread` (worst over best seed),
     `log_ratio` (median of log10 error / baseline's), `better` and `worse` (pairs in which it is).
@@ -61,7 +61,7 @@ def by_setting(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _setting(pairs: pd.DataFrame) -> dict[str, Any]:
-    """One setting: its pairs (a row for each seed) in a few numbers; opposite infinities cancel in a median."""
+    """The columns of one setting, from its pairs (a row for each seed); opposite infinities cancel in a median."""
     ratios, errors = pairs["log_ratio"], pairs["error"]
     middle = median(ratios)
     return {
@@ -73,15 +73,15 @@ def _setting(pairs: pd.DataFrame) -> dict[str, Any]:
 
 
 def verdict(settings: pd.DataFrame, pairs: pd.DataFrame, value: str) -> dict[str, Any]:
-    """What is said of one value: over all settings, over those that one of the two solves, and over all pairs."""
-    own, ratios = settings[settings["value"] == value], pairs[pairs["value"] == value]["log_ratio"]
-    solved = own[(own["error"] <= SOLVED) | (own["baseline"] <= SOLVED)]
+    """The results for one value: over all settings, over those that one of the two solves, and over all pairs."""
+    rows, ratios = settings[settings["value"] == value], pairs[pairs["value"] == value]["log_ratio"]
+    solved = rows[(rows["error"] <= MAX_SOLVED_ERROR) | (rows["baseline"] <= MAX_SOLVED_ERROR)]
     seeds = {"pairs": len(ratios), "better": int((ratios < 0).sum()), "p": p_value(ratios)}
-    return {"value": value, "all": summary(own), "solved": summary(solved), "seeds": seeds}
+    return {"value": value, "all": summary(rows), "solved": summary(solved), "seeds": seeds}
 
 
 def summary(settings: pd.DataFrame) -> dict[str, Any]:
-    """Counts, the typical factor, and the test over settings; nothing but their number where there are none."""
+    """Counts, the typical factor, and the test over settings; only their number if there are none."""
     if settings.empty:
         return {"settings": 0}
     ratios = settings["log_ratio"]
@@ -95,5 +95,5 @@ def summary(settings: pd.DataFrame) -> dict[str, Any]:
 
 
 def p_value(ratios: pd.Series) -> float | None:
-    """Of Wilcoxon's signed-rank test, two-sided; None where there are too few, or all are zero."""
-    return float(wilcoxon(ratios).pvalue) if len(ratios) >= FEWEST and ratios.any() else None
+    """p of Wilcoxon's signed-rank test, two-sided; None if there are too few ratios, or all are zero."""
+    return float(wilcoxon(ratios).pvalue) if len(ratios) >= MIN_RATIOS and ratios.any() else None

@@ -1,12 +1,12 @@
-"""A study: a declared grid of runs, one YAML file each beside this one, read into cells.
+"""A study: a declared grid of runs, one YAML file each in grids/, read into cells.
 
     title, question, budget     sentences for people; `budget` names what was reduced against the published settings
     config                      file that every cell starts from, e.g. configs/paper/{problem}.yaml
     axes                        settings of train.py, dotted, with their values: network.mask: [false, true]
-    compare                     {axis: network.mask, baseline: false}: what is held against what, pair by pair
+    compare                     {axis: network.mask, baseline: false}: the comparison, pair by pair
     settings                    further settings for every cell
     where                       settings for the cells in which an axis has a value: {problem: {helmholtz: {...}}}
-    match                       a network: the others get the width at which they have as many parameters
+    match                       a network: the width of the others is chosen for the same number of parameters
 
 A cell is one value from every axis; its configuration is what `python train.py --config` takes.
 """
@@ -22,22 +22,24 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from mask_pinns.configuration import load_yaml, merge
-from mask_pinns.ends import make_ends
+from mask_pinns.cli.configuration import load_yaml
 from mask_pinns.networks import matched_width, network_options
+from mask_pinns.networks.assembly import Constraints, assemble
 from mask_pinns.problems.loading import make_problem
-from studies.checks import check_axis, check_content, check_names, filled
+from mask_pinns.settings import merge
+from studies.checks import check_axis, check_content, check_names, fill_in
 
 ROOT = Path(__file__).parents[2]
-STUDIES = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.yaml"))}
-TAKEN = ("state", "reason", "rel_l2", "drift", "dtype", "device", "torch", "commit", "wall_s", "stop_reason",
-         "value", "pairs", "error", "base", "baseline", "spread", "log_ratio", "better", "worse")  # fmt: skip
-"""What columns of the tables are called already: an axis that ends in one of these words keeps its whole name."""
+STUDIES = {path.stem: path for path in sorted(Path(__file__).parent.glob("grids/*.yaml"))}
+RESERVED_COLUMNS = ("state", "reason", "rel_l2", "drift", "dtype", "device", "torch", "commit", "wall_s", "stop_reason",
+                    "value", "pairs", "error", "base", "baseline", "spread", "log_ratio", "better",
+                    "worse")  # fmt: skip
+"""Names of other columns in the tables: the column of an axis that ends in one of these words has its whole name."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: its values on the axes, and its whole configuration."""
+    """One run: its values on the axes, and its complete configuration."""
 
     values: Mapping[str, Any]
     config: Mapping[str, Any]
@@ -50,21 +52,13 @@ class Cell:
 
     @property
     def kind(self) -> Cell:
-        """The cell without its seed: what cells of one setting have in common."""
-        return Cell(*({k: v for k, v in has.items() if k != "seed"} for has in (self.values, self.config)))
-
-    def shortened(self, steps: int) -> Cell:
-        """The same cell with so many steps of its first optimizer on few points: to see whether it runs."""
-        few = {"steps": steps, "points": {"pde": 50}, "sampler": "uniform"}
-        optimizer = self.config.get("optimizer", "adam")
-        first = optimizer[0] if isinstance(optimizer, list) else str(optimizer).split(",")[0].split()[0]
-        first = [{k: v for k, v in first.items() if k != "steps"}] if isinstance(first, Mapping) else first
-        return Cell(self.values, {**self.config, **few, "optimizer": first})
+        """The cell without its seed, which is the same for all cells of a setting."""
+        return Cell(*({k: v for k, v in part.items() if k != "seed"} for part in (self.values, self.config)))
 
 
 @dataclass(frozen=True)
 class Study:
-    """A declared grid; see the top of this file. Values on the axes are told apart by their text."""
+    """A declared grid; see the top of this file. Values on an axis must differ as text."""
 
     name: str
     title: str
@@ -79,12 +73,12 @@ class Study:
 
     @classmethod
     def read(cls, path: Path) -> Study:
-        """The study in a YAML file. Raises ValueError, in one line with the file's name, for what is wrong in it."""
+        """The study in a YAML file. Raises ValueError for a mistake in it, in one line with the file's name."""
         content = load_yaml(path)
         try:
             check_content(content)
             study = cls(path.stem, **content)
-            check_names(study.cells())
+            check_names([cell.name for cell in study.cells()])
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from None
         return study
@@ -93,11 +87,11 @@ class Study:
     def columns(self) -> dict[str, str]:
         """The axes by short names, their last words: network.mask is `mask`; problem.name and problem are `problem`.
 
-        Those that would share one, or have one of TAKEN, keep their whole names.
+        Axes with the same short name, or one of RESERVED_COLUMNS, have their whole names.
         """
         short = {axis: axis.removesuffix(".name").rpartition(".")[2] for axis in self.axes}
-        often = Counter([*short.values(), *TAKEN])
-        return {axis: name if often[name] == 1 else axis for axis, name in short.items()}
+        counts = Counter([*short.values(), *RESERVED_COLUMNS])
+        return {axis: name if counts[name] == 1 else axis for axis, name in short.items()}
 
     @property
     def compared(self) -> str:
@@ -106,7 +100,7 @@ class Study:
     def cells(self, seeds: Iterable[int] | None = None) -> list[Cell]:
         """All cells, problem by problem as the axes are written; `seeds` in place of those declared.
 
-        Raises ValueError for seeds where there is no such axis, and for what cannot be put together.
+        Raises ValueError for seeds if there is no such axis, and for values that do not fit together.
         """
         axes = self.axes
         if seeds is not None:
@@ -117,10 +111,10 @@ class Study:
 
     def _cell(self, chosen: dict[str, Any]) -> Cell:
         values = {self.columns[axis]: value for axis, value in chosen.items()}
-        config: dict[str, Any] = load_yaml(ROOT / filled(self.config, values)) if self.config else {}
+        config: dict[str, Any] = load_yaml(ROOT / fill_in(self.config, values)) if self.config else {}
         layers = [_nested(axis, value) for axis, value in chosen.items()]
-        layers += [_spelled(self.settings)]
-        layers += [_spelled(changes) for axis in self.where for value, changes in self.where[axis].items()
+        layers += [_undotted(self.settings)]
+        layers += [_undotted(changes) for axis in self.where for value, changes in self.where[axis].items()
                    if str(value) == str(chosen[axis])]  # fmt: skip
         layers += [_nested(axis, value) for axis, value in chosen.items()]  # over the settings, too
         for layer in layers:
@@ -128,28 +122,29 @@ class Study:
         return Cell(values, self._matched(config) if self.match else config)
 
     def _matched(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The configuration with the width at which its network has as many parameters as the one to be matched."""
-        given = merge({"problem": {"name": "wave"}, "network": {"name": "masked"}}, config)
-        problem, own, known = make_problem(given["problem"]), dict(given["network"]), network_options(self.match)
-        shape = {key: own[key] for key in ("width", "blocks", "input_layer") if key in own and key in known}
-        ends = make_ends({"name": self.match, **shape}, problem, given.get("embedding"))
-        core, embedding = getattr(ends, "core", ends), getattr(ends, "embedding", None)
+        """The configuration with the width at which its network has as many parameters as the network to match."""
+        complete = merge({"problem": {"name": "wave"}, "network": {"name": "masked"}}, config)
+        problem, spec, known = make_problem(complete["problem"]), dict(complete["network"]), network_options(self.match)
+        shape = {key: spec[key] for key in ("width", "blocks", "input_layer") if key in spec and key in known}
+        constraints = Constraints(embedding=complete.get("embedding", {}))
+        network = assemble({"name": self.match, **shape}, problem, constraints)
+        core, embedding = getattr(network, "core", network), getattr(network, "embedding", None)
         inputs = len(problem.domain) if embedding is None else embedding[-1].width
         target = sum(p.numel() for p in core.parameters())
-        return config | {"network": own | {"width": matched_width(own, target, inputs, len(problem.fields))}}
+        return config | {"network": spec | {"width": matched_width(spec, target, inputs, len(problem.fields))}}
 
 
 def _nested(axis: str, value: Any) -> dict[str, Any]:
-    """{"a": {"b": value}} for "a.b"; a problem or network alone is its name."""
+    """{"a": {"b": value}} for "a.b"; the value of a problem or network alone is its name."""
     first, _, rest = axis.partition(".")
     if not rest and first in ("problem", "network"):
         rest = "name"
     return {first: _nested(rest, value) if rest else value}
 
 
-def _spelled(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with dotted keys taken apart."""
-    spelled: dict[str, Any] = {}
+def _undotted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with nested mappings in place of dotted keys."""
+    nested: dict[str, Any] = {}
     for key, value in settings.items():
-        spelled = merge(spelled, _nested(key, value) if "." in key or isinstance(value, str) else {key: value})
-    return spelled
+        nested = merge(nested, _nested(key, value) if "." in key or isinstance(value, str) else {key: value})
+    return nested

@@ -1,4 +1,4 @@
-"""What is kept of a study, and the page that says what it shows: tables, pictures, and sentences made of them."""
+"""Stores the results of a study, and writes a page about them: tables, figures, and sentences made from them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from studies.evidence import SOLVED, by_setting, pairs, verdict
+from studies.evidence import MAX_SOLVED_ERROR, by_setting, pairs, verdict
 from studies.grid import STUDIES, Cell, Study
 from studies.pictures import draw
 from studies.tables import ERROR, collect, stored
 
 
 def store(study: Study, cells: Sequence[Cell], out: Path, results: Path) -> None:
-    """Writes <study>.csv (a row for each cell), <study>-curves.csv, <study>-pairs.csv and the pictures."""
+    """Writes <study>.csv (a row for each cell), <study>-curves.csv, <study>-pairs.csv and the figures."""
     results.mkdir(parents=True, exist_ok=True)
     table, curves = collect(study, cells, out)
     table.to_csv(results / f"{study.name}.csv", index=False)
@@ -33,7 +33,7 @@ def store(study: Study, cells: Sequence[Cell], out: Path, results: Path) -> None
 
 
 def chapter(study: Study, results: Path) -> dict[str, Any] | None:
-    """What the page says of one study; None where nothing of it is stored."""
+    """The contents of the page for one study; None if nothing of it is stored."""
     table = stored(study, results)
     if table is None:
         return None
@@ -48,36 +48,36 @@ def chapter(study: Study, results: Path) -> dict[str, Any] | None:
         "commits": sorted({str(c)[:9] for c in done["commit"]}), "dtypes": sorted(done["dtype"].unique()),
         "verdicts": [verdict(settings, compared, value) for value in values],
         "pairs": markdown(settings), "against": worse(settings),
-        "unsolved": int((done[ERROR] > SOLVED).sum()), "hours": done["wall_s"].sum() / 3600,
+        "unsolved": int((done[ERROR] > MAX_SOLVED_ERROR).sum()), "hours": done["wall_s"].sum() / 3600,
         "correlation": done[["drift", ERROR]].corr("spearman").iloc[0, 1],
         "pictures": sorted(p.name for p in results.glob(f"{study.name}-*.png")),
     }  # fmt: skip
 
 
 def not_done(table: pd.DataFrame, study: Study) -> list[tuple[str, int, str]]:
-    """Cells that failed or are unfinished: (compared value, how many, why); reasons that differ in numbers are one."""
-    left = table[table["state"] != "done"]
-    reasons = left["reason"].map(lambda said: f"failed: {re.sub(r'[0-9]+', 'N', said)}")
-    said = (
-        left["state"]
+    """Cells that failed or are unfinished: (compared value, number, reason); numbers in reasons are not compared."""
+    others = table[table["state"] != "done"]
+    failures = others["reason"].map(lambda reason: f"failed: {re.sub(r'[0-9]+', 'N', reason)}")
+    reasons = (
+        others["state"]
         .map({"begun": "begun, not finished", "new": "not begun"})
-        .where(left["state"] != "failed", reasons)
+        .where(others["state"] != "failed", failures)
     )
-    counts = Counter(zip(left[study.compared], said, strict=True))
-    return [(value, count, why) for (value, why), count in counts.items()]
+    counts = Counter(zip(others[study.compared], reasons, strict=True))
+    return [(value, count, reason) for (value, reason), count in counts.items()]
 
 
 def worse(settings: pd.DataFrame) -> list[str]:
-    """The settings with the higher error, in words, each with its factor."""
+    """The settings in which the error is higher than the baseline's, in words, each with its factor."""
     if settings.empty:
         return []
-    against = settings[settings["log_ratio"] > 0]
-    words = [" ".join(row) for row in against.loc[:, :"value"].itertuples(index=False)]
-    return [f"{word} ({10**ratio:.2g})" for word, ratio in zip(words, against["log_ratio"], strict=True)]
+    rows = settings[settings["log_ratio"] > 0]
+    words = [" ".join(row) for row in rows.loc[:, :"value"].itertuples(index=False)]
+    return [f"{word} ({10**ratio:.2g})" for word, ratio in zip(words, rows["log_ratio"], strict=True)]
 
 
 def markdown(settings: pd.DataFrame) -> str:
-    """The settings as people read them: factors, not logarithms."""
+    """The settings as a Markdown table, with factors in place of logarithms."""
     if settings.empty:
         return ""
     shown = settings.assign(factor=10 ** settings["log_ratio"]).drop(columns="log_ratio")
@@ -88,21 +88,22 @@ def markdown(settings: pd.DataFrame) -> str:
 
 
 def write_page(studies: Sequence[Study], results: Path, page: Path) -> None:
-    """A page from what is stored in `results`, study by study. Raises ValueError where nothing is."""
-    here = Environment(loader=FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True,
-                       undefined=StrictUndefined, keep_trailing_newline=True)  # fmt: skip
-    chapters = [found for study in studies if (found := chapter(study, results))]
+    """Writes a page from the results that are stored, study by study. Raises ValueError if there are none."""
+    templates = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(loader=templates, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
+                              keep_trailing_newline=True)  # fmt: skip
+    chapters = [content for study in studies if (content := chapter(study, results))]
     if not chapters:
         raise ValueError(f"no results of {', '.join(study.name for study in studies)} are stored in {results}")
-    told = {c["study"].name for c in chapters}
-    missing = [study.name for study in studies if study.name not in told]
+    included = {c["study"].name for c in chapters}
+    missing = [study.name for study in studies if study.name not in included]
     folder = results.relative_to(page.parent).as_posix() if results.is_relative_to(page.parent) else results.as_posix()
-    text = here.get_template("RESULTS.md.jinja").render(
-        chapters=chapters, missing=missing, folder=folder, solved=SOLVED, whole=len(studies) > 1
+    text = environment.get_template("RESULTS.md.jinja").render(
+        chapters=chapters, missing=missing, folder=folder, solved=MAX_SOLVED_ERROR, whole=len(studies) > 1
     )
     page.write_text(text)
 
 
 def all_studies() -> list[Study]:
-    """Those beside this file."""
+    """The studies in grids/."""
     return [Study.read(path) for path in STUDIES.values()]

@@ -1,4 +1,4 @@
-"""A study in pictures: errors of all seeds, error against step, against drift, and against width."""
+"""The figures of a study: errors of all seeds, and error against step, drift and width."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from studies.tables import ERROR
 
 
 def draw(table: pd.DataFrame, curves: pd.DataFrame, study: Study) -> dict[str, Figure]:
-    """box: errors of all seeds; steps: error against step; drift: error against drift; width: where it is an axis."""
+    """box: errors of all seeds; steps: error against step; drift: error against drift; width: if it is an axis."""
     done = table[table["state"] == "done"].assign(setting=lambda t: _setting(t, study))
     panels = {"col": "problem", "col_wrap": 2} if "problem" in done else {}
     shared: dict[str, Any] = {"y": ERROR, "hue": study.compared, "palette": "colorblind", "height": 3.2} | panels
     spread: dict[str, Any] = {"kind": "line", "estimator": "median", "errorbar": ("pi", 100), "aspect": 1.5} | shared
     apart = {"sharex": False, "sharey": False}
-    with warnings.catch_warnings():  # the library's box plots call matplotlib by an older name
+    with warnings.catch_warnings():  # seaborn's box plots use a deprecated name of matplotlib
         warnings.simplefilter("ignore", MatplotlibDeprecationWarning)
         boxes = sns.catplot(done, x="setting", kind="box", sharex=False, aspect=1.5, **shared)
     grids = {

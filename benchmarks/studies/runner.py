@@ -1,8 +1,8 @@
-"""The cells of a study on disk: what is done is kept, what was begun goes on, and what failed says why.
+"""The cells of a study on disk: cells that are done stay, unfinished ones continue, failed ones have a reason.
 
-Every cell has a folder: cell.yaml (its configuration), run/ (train.py's run folder), log.txt, failed.txt where it did.
-A cell is done when run/summary.json says that its training ended in good order; one that was cut off goes on from its
-last checkpoint, bit for bit. So the queue needs no books of its own, and killing it loses nothing.
+Every cell has a folder: cell.yaml (its configuration), run/ (train.py's run folder), log.txt, and failed.txt if it
+failed. A cell is done when run/summary.json says that its training ended normally; one that was interrupted continues
+from its last checkpoint, bit by bit. So the queue stores nothing else, and nothing is lost if it is killed.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from pathlib import Path
 
 import yaml
 
+from mask_pinns.cli.main import main
 from studies.grid import Cell, Study
 
-UNFINISHED = ("interrupted", "stopped by the trainer")
-INTERRUPTED = (130, 138, 143)
-"""Exit codes of a run that saved and ended because it was told to."""
+UNFINISHED_REASONS = ("interrupted", "stopped by the trainer")
+"""Reasons in summary.json why a run that can continue ended."""
+INTERRUPT_CODES = (130, 138, 143)
+"""Exit codes of a run that saved a checkpoint and ended because of a signal."""
 
 
 def state(folder: Path) -> str:
-    """done, failed, begun (it has a checkpoint) or new."""
+    """The state of a cell: "done", "failed", "begun" (it has a checkpoint) or "new"."""
     if (folder / "failed.txt").is_file():
         return "failed"
     summary = folder / "run" / "summary.json"
-    if summary.is_file() and json.loads(summary.read_text())["stop_reason"] not in UNFINISHED:
+    if summary.is_file() and json.loads(summary.read_text())["stop_reason"] not in UNFINISHED_REASONS:
         return "done"
     return "begun" if (folder / "run" / "checkpoints" / "last.ckpt").is_file() else "new"
 
@@ -36,7 +38,7 @@ def state(folder: Path) -> str:
 def check_definition(cell: Cell, folder: Path) -> str:
     """The text of the cell's configuration.
 
-    Raises ValueError where the folder holds a cell of another definition: results of two definitions never mix.
+    Raises ValueError if the folder contains a cell of another definition: results of two definitions never mix.
     """
     text, stored = yaml.safe_dump(dict(cell.config), sort_keys=True), folder / "cell.yaml"
     if stored.is_file() and stored.read_text() != text:
@@ -45,11 +47,11 @@ def check_definition(cell: Cell, folder: Path) -> str:
 
 
 def prepare(cells: Sequence[Cell], out: Path, retry: bool) -> list[Cell]:
-    """The cells still to be run, their folders made. With `retry`, those that failed are among them, from the start.
+    """Makes the folders of the cells, and returns the cells to run. With `retry`, failed ones run again from the start.
 
     Raises ValueError as `check_definition` does.
     """
-    left = []
+    remaining = []
     for cell in cells:
         folder = out / cell.name
         text = check_definition(cell, folder)
@@ -59,35 +61,33 @@ def prepare(cells: Sequence[Cell], out: Path, retry: bool) -> list[Cell]:
             (folder / "failed.txt").unlink()
             shutil.rmtree(folder / "run", ignore_errors=True)
         if state(folder) not in ("done", "failed"):
-            left.append(cell)
-    return left
+            remaining.append(cell)
+    return remaining
 
 
 def with_stored(study: Study, cells: Sequence[Cell], out: Path) -> list[Cell]:
-    """The cells asked for and, of other seeds, those that lie in `out` already: results are stored of all of them.
+    """These cells and, of other seeds, those that are in `out` already: the results of all of them are stored.
 
     Raises ValueError as `check_definition` does.
     """
-    asked = {cell.name for cell in cells}
+    names = {cell.name for cell in cells}
     if "seed" not in study.axes:
         return list(cells)
-    found = {int(seed) for folder in out.iterdir() for seed in re.findall(r"\bseed=(\d+)", folder.name)}
-    seeds = dict.fromkeys([*study.axes["seed"], *(cell.values["seed"] for cell in cells), *sorted(found)])
-    everything = [cell for cell in study.cells(seeds) if cell.name in asked or (out / cell.name).is_dir()]
+    stored = {int(seed) for folder in out.iterdir() for seed in re.findall(r"\bseed=(\d+)", folder.name)}
+    seeds = dict.fromkeys([*study.axes["seed"], *(cell.values["seed"] for cell in cells), *sorted(stored)])
+    everything = [cell for cell in study.cells(seeds) if cell.name in names or (out / cell.name).is_dir()]
     for cell in everything:
         check_definition(cell, out / cell.name)
     return everything
 
 
 def run_cell(folder: Path) -> str:
-    """Trains one cell, or goes on with it; returns "" or why it failed (also in failed.txt)."""
-    from train import main
-
+    """Trains one cell, or continues it; returns "" or the reason why it failed (also in failed.txt)."""
     run = folder / "run"
     if state(folder) == "begun":
         words = ["--resume", str(run)]
     else:
-        shutil.rmtree(run, ignore_errors=True)  # cut off before its first checkpoint
+        shutil.rmtree(run, ignore_errors=True)  # interrupted before its first checkpoint
         words = ["--config", str(folder / "cell.yaml"), "--name", "run"]
     with (folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:
@@ -95,13 +95,13 @@ def run_cell(folder: Path) -> str:
         except Exception as error:  # one cell's bug must not end the queue
             log.write(f"{type(error).__name__}: {error}\n")
             code = 2
-    if code in (0, *INTERRUPTED):
+    if code in (0, *INTERRUPT_CODES):
         return ""
     return fail(folder, (folder / "log.txt").read_text().strip().splitlines()[-1])
 
 
 def fail(folder: Path, reason: str) -> str:
-    """Notes in a cell's folder that it failed, and returns why."""
+    """Writes the reason why a cell failed into its folder, and returns it."""
     (folder / "failed.txt").write_text(reason + "\n")
     return reason
 
@@ -109,7 +109,7 @@ def fail(folder: Path, reason: str) -> str:
 def cluster(
     folders: Sequence[Path], out: Path, kind: str, hours: float, at_once: int
 ) -> Generator[tuple[Path, str], None, None]:
-    """Runs the cells as one array of jobs by submitit (SLURM; "local" and "debug" to try it here)."""
+    """Runs the cells as one array of jobs by submitit (SLURM; "local" and "debug" to test it here)."""
     import submitit
 
     executor = submitit.AutoExecutor(folder=out / "jobs", cluster=kind)

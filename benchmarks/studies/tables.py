@@ -1,6 +1,6 @@
-"""What a study has measured, as tables: a row for each cell, and the curves of all; written, and read again.
+"""The results of a study as tables, a row for each cell and the curves of all, and how stored tables are read.
 
-Values on the axes are kept as text, so that a table is read as it was written, be they numbers, names or phases.
+Values on the axes are text, so that a table is read as it was written, with numbers, names or phases.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from studies.grid import Cell, Study
 from studies.runner import state
 
 ERROR = "rel_l2"
+"""The column with the error that is compared."""
 FROM_SUMMARY = (ERROR, "max_error", "loss", "steps", "evaluations", "wall_s", "s_per_step", "parameters", "optimizer",
                 "dtype", "device", "stop_reason", "commit")  # fmt: skip
+"""Columns that are read from summary.json."""
 DRIFT = "feature_drift"
+"""The column of drift.csv that is read."""
 
 
 def collect(study: Study, cells: Sequence[Cell], out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row for each cell: its values on the axes, its state, why it failed, its results; and its curves.
+    """A row for each cell (values on the axes, state, reason of a failure, results), and the curves of all cells.
 
-    A result that is called like an axis (steps, optimizer) leaves the place to it.
+    If a result has the name of an axis (steps, optimizer), the column contains the axis.
     """
     rows = [_results(out / cell.name) | _values(cell) for cell in cells]
     curves = [_curve(out / cell.name).assign(**_values(cell)) for cell in cells if state(out / cell.name) == "done"]
@@ -42,28 +45,28 @@ def _values(cell: Cell) -> dict[str, str]:
 
 
 def _results(folder: Path) -> dict[str, Any]:
-    """State and reason; for a cell that is done its results, versions, and the mean drift of its layers at the end."""
-    now = state(folder)
-    if now == "failed":
+    """State and reason; for a cell that is done, its results, versions, and the mean drift of its layers at the end."""
+    current = state(folder)
+    if current == "failed":
         reason = (folder / "failed.txt").read_text().strip().replace(str(folder.resolve()), folder.name)
-        return {"state": now, "reason": reason.replace(str(folder), folder.name)}
-    if now != "done":
-        return {"state": now}
+        return {"state": current, "reason": reason.replace(str(folder), folder.name)}
+    if current != "done":
+        return {"state": current}
     summary = json.loads((folder / "run" / "summary.json").read_text())
     results = {key: summary.get(key) for key in FROM_SUMMARY}
     drift = final_drift(folder / "run" / "drift.csv")
-    return {"state": now, **results, "drift": drift, "torch": summary["versions"]["torch"]}
+    return {"state": current, **results, "drift": drift, "torch": summary["versions"]["torch"]}
 
 
 def _curve(folder: Path) -> pd.DataFrame:
-    """Error against step, empty where no solution is known."""
+    """Error against step; empty if no solution is known."""
     table = pd.read_csv(folder / "run" / "metrics.csv")
     curve = table.rename(columns={f"val/{ERROR}": ERROR}).reindex(columns=["step", ERROR])
     return curve.dropna(subset=ERROR)
 
 
 def final_drift(path: Path) -> float:
-    """The features' drift at the last look, mean over the layers; NaN where nothing was looked at."""
+    """The mean over the layers of the last feature drift; NaN if drift was not recorded."""
     if not path.is_file():
         return float("nan")
     table = pd.read_csv(path)
@@ -71,9 +74,9 @@ def final_drift(path: Path) -> float:
 
 
 def stored(study: Study, results: Path) -> pd.DataFrame | None:
-    """The table of cells as `collect` made it; None where nothing is stored.
+    """The table of cells as `collect` made it; None if nothing is stored.
 
-    Raises ValueError where it was stored from another definition of the study.
+    Raises ValueError if it was stored from another definition of the study.
     """
     file = results / f"{study.name}.csv"
     if not file.is_file():

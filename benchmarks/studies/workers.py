@@ -1,7 +1,10 @@
-"""Processes of this machine that run cells, one after another: a dead one costs its cell, Ctrl-C saves and ends all.
+"""Worker processes on this machine that run cells in turn: if one dies, its cell fails; Ctrl-C saves and ends all.
 
-The queue hands out a cell only to a worker that is free, so nothing waits in a worker's hands. Ctrl-C is for the queue
-alone: it asks every worker once to save and end (a second signal would tell a run to end at once), and begins no other.
+The queue gives a cell only to a worker that is free, so no cell waits for a busy one. Only the queue receives Ctrl-C:
+it asks every worker once to save and end (a second signal would make a run end at once), and starts no other cell.
+
+Submitit is not used here, since on one machine it starts every job of an array at once, each in a new interpreter; some
+hundred cells of a minute each need a few permanent workers, and a Ctrl-C that saves.
 """
 
 from __future__ import annotations
@@ -23,18 +26,18 @@ CONTEXT = multiprocessing.get_context("spawn")
 
 
 class Worker:
-    """One process with a device (a GPU's number, or None) and CPU threads; another one takes its place if it dies."""
+    """One process with a device (a GPU's number, or None) and CPU threads; if it dies, another one replaces it."""
 
     def __init__(self, device: int | None, threads: int) -> None:
-        self.own = device, threads
+        self.device, self.threads = device, threads
         self.start()
 
     def start(self) -> None:
         self.pipe, end = CONTEXT.Pipe()
-        self.process = CONTEXT.Process(target=_work, args=(end, *self.own))
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the process inherits, from its first moment
+        self.process = CONTEXT.Process(target=_work, args=(end, self.device, self.threads))
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process inherits this from its first moment
         self.process.start()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)
         end.close()
 
     def begin(self, folder: Path) -> None:
@@ -42,7 +45,7 @@ class Worker:
         self.pipe.send(folder)
 
     def end(self) -> str:
-        """Why the cell failed, "" if it did not. A worker that died takes its cell with it: that has failed, too."""
+        """The reason why the cell failed, "" if it did not. If the worker died, its cell has failed too."""
         try:
             return self.pipe.recv()
         except EOFError:
@@ -54,19 +57,19 @@ class Worker:
 
 
 def _work(pipe: Connection, device: int | None, threads: int) -> None:
-    """In a worker: runs the cells whose folders come through the pipe, and sends back why each failed."""
+    """In a worker: runs the cells whose folders it receives, and sends the reason of each failure."""
     os.setpgrp()
     threading.Thread(target=_end_with_queue, daemon=True).start()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
     torch.set_num_threads(threads)
-    with suppress(EOFError, BrokenPipeError):  # the queue has closed its end: enough
+    with suppress(EOFError, BrokenPipeError):  # the queue has closed its end
         while True:
             pipe.send(run_cell(pipe.recv()))
 
 
 def _end_with_queue() -> None:
-    """Ends this process when the queue is gone, however: whoever starts it again may run this cell."""
+    """Ends this process when the queue ends, for any reason: a new queue may then run this cell."""
     queue = multiprocessing.parent_process()
     assert queue is not None
     queue.join()
@@ -74,13 +77,13 @@ def _end_with_queue() -> None:
 
 
 def local(folders: Sequence[Path], workers: int, threads: int) -> Generator[tuple[Path, str], None, None]:
-    """Runs the cells in processes of this machine, its GPUs dealt out in turn; yields (folder, why it failed)."""
-    count, left = torch.cuda.device_count(), iter(folders)
+    """Runs the cells in processes of this machine, which share its GPUs; yields (folder, reason of failure or "")."""
+    count, remaining = torch.cuda.device_count(), iter(folders)
     free = [Worker(i % count if count else None, threads) for i in range(min(workers, len(folders)))]
     everyone, busy = list(free), {}
     try:
         while True:
-            for worker, folder in zip(free, left, strict=False):
+            for worker, folder in zip(free, remaining, strict=False):
                 worker.begin(folder)
                 busy[worker.pipe] = worker
             if not busy:
@@ -93,7 +96,7 @@ def local(folders: Sequence[Path], workers: int, threads: int) -> Generator[tupl
 
 
 def _stop(workers: Sequence[Worker]) -> None:
-    """Asks all to save and end, and waits for it; they end at once where one does not want to wait (Ctrl-C)."""
+    """Asks all workers to save and end, and waits for them; another Ctrl-C ends them at once."""
     try:
         for worker in workers:
             worker.pipe.close()

@@ -2,15 +2,15 @@
 
     masked        residual blocks of masked layers, as published (arXiv 2505.06331)
     residual      the same without the mask
-    mlp           nor the skips: the plain multilayer perceptron of the same depth and width
+    mlp           residual without skip connections: the plain multilayer perceptron of the same depth and width
     layernorm     residual, normalized over each point's features
-    batchnorm     residual, normalized over the points that pass together (norms.py: what that means for derivatives)
+    batchnorm     residual, normalized over the points of a batch (jets/norms.py explains what that means)
     adaptive      residual, each activation with a trainable slope
     modified_mlp  two gates of the coordinates in every layer
-    piratenet     gated blocks that begin as the identity
+    piratenet     gated blocks that start as the identity
     siren         sines of high frequency
 
-All take `mask: true`: the mask then multiplies every activation of theirs.
+All accept `mask: true`: the mask then multiplies every one of their activations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mask_pinns.networks.base import JetNetwork
+from mask_pinns.jets import JetNetwork
 from mask_pinns.networks.feed_forward import Block, FeedForward
 from mask_pinns.networks.gated import ModifiedMLP, PirateNet
 from mask_pinns.networks.siren import Siren
@@ -47,7 +47,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 
 
 def make_network(spec: str | Mapping[str, Any] | nn.Module, inputs: int, outputs: int) -> nn.Module:
-    """The network that a spec ("masked", {"name": "masked", "width": 32}) describes; a module is taken as it is.
+    """The network that a spec ("masked", {"name": "masked", "width": 32}) describes; a module itself.
 
     Raises ValueError for an unknown name or option.
     """
@@ -65,9 +65,9 @@ def network_options(name: str) -> dict[str, inspect.Parameter]:
 
 
 def matched_width(spec: str | Mapping[str, Any], parameters: int, inputs: int, outputs: int) -> int:
-    """The width at which the network of a spec, whatever its own, comes nearest to a number of parameters.
+    """The width, in place of the spec's, at which its network has the number of parameters closest to `parameters`.
 
-    Raises ValueError where a network of width 1 has more than twice as many.
+    Raises ValueError if a network of width 1 has more than twice as many.
     """
     name, options = split_spec(spec, "network")
 

@@ -1,47 +1,18 @@
-"""What all networks on jets share: how they are called, and the names under which their layers are watched.
-
-`network(x)` on a plain tensor (N, D) gives a plain tensor (N, F); `network(jet)` gives a jet.
-"""
+"""Functions for the constructors of networks: checks of sizes, and the initialization of the first layer."""
 
 from __future__ import annotations
 
 import math
-from typing import overload
 
 import torch
-from torch import Tensor, nn
 
-from mask_pinns.jet import Jet
-from mask_pinns.layers import Activation, Linear
-from mask_pinns.optim.memory import require_memory
+from mask_pinns.jets import Linear
+from mask_pinns.memory import require_memory
 
-TRAINED = 16  # bytes for each parameter, about: itself, its gradient, two moments
-LAYER = 20_000  # bytes of a layer's modules, whatever its width
-
-
-class JetNetwork(nn.Module):
-    """A network whose `layers(jet)` maps a jet to a jet; called on a tensor, it carries no derivatives."""
-
-    def layers(self, jet: Jet) -> Jet:
-        raise NotImplementedError("a JetNetwork defines layers(jet) -> jet")
-
-    @overload
-    def __call__(self, x: Jet) -> Jet: ...
-    @overload
-    def __call__(self, x: Tensor) -> Tensor: ...
-    def __call__(self, x: Jet | Tensor) -> Jet | Tensor:
-        return super().__call__(x)
-
-    def forward(self, x: Jet | Tensor) -> Jet | Tensor:
-        return self.layers(x) if isinstance(x, Jet) else self.layers(Jet.constant(x)).value
-
-    def hidden(self) -> dict[str, Activation]:
-        """The activations in the order in which features pass them, by readable names."""
-        return {name: m for name, m in self.named_modules() if isinstance(m, Activation)}
-
-    def block_outputs(self) -> dict[str, nn.Module]:
-        """The modules whose outputs are those of blocks of several layers, by readable names."""
-        return {}
+BYTES_PER_PARAMETER = 16
+"""Approximate memory of the parameter, its gradient, and two moments of an optimizer."""
+BYTES_PER_LAYER = 20_000
+"""Approximate memory of a layer's modules, whatever its width."""
 
 
 def check_sizes(width: int, blocks: int, inputs: int, input_layer: bool = True) -> None:
@@ -52,7 +23,7 @@ def check_sizes(width: int, blocks: int, inputs: int, input_layer: bool = True) 
         raise ValueError(f"blocks is {blocks}; it must be 0 or more")
     numbers = width * (inputs + 2 * blocks * width)
     require_memory(
-        TRAINED * numbers + LAYER * 2 * blocks,
+        BYTES_PER_PARAMETER * numbers + BYTES_PER_LAYER * 2 * blocks,
         torch.device("cpu"),
         f"a network of width {width:,} with {blocks:,} blocks and {inputs:,} inputs",
         "take a smaller one",
@@ -65,8 +36,8 @@ def check_sizes(width: int, blocks: int, inputs: int, input_layer: bool = True) 
 
 
 @torch.no_grad()
-def begin(first: Linear, scale: float, bias: float) -> None:
-    """The first layer's frequencies and phases at the start: weights times `scale`, biases within [-bias, bias].
+def initialize_first_layer(first: Linear, scale: float, bias: float) -> None:
+    """Sets the initial frequencies and phases of the first layer: weights times `scale`, biases within [-bias, bias].
 
     Raises ValueError for a scale of zero or below, a bias below zero, or one that is not finite.
     """
@@ -75,5 +46,5 @@ def begin(first: Linear, scale: float, bias: float) -> None:
     if not 0 <= bias < math.inf:
         raise ValueError(f"first_bias is {bias}; it must be 0 or more and finite")
     first.weight.mul_(scale)
-    if bias:  # else no random number is drawn
+    if bias:  # with zero, no random number is drawn
         first.bias.uniform_(-bias, bias)

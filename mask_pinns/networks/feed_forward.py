@@ -1,4 +1,4 @@
-"""Feed-forward networks: masked residual blocks as published, and what is left when mask or skip are taken away."""
+"""Feed-forward networks: masked residual blocks as published, and variants without the mask or the skip connections."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from functools import partial
 
 from torch import nn
 
-from mask_pinns.jet import Jet
-from mask_pinns.layers import Activation, Linear, Masked
-from mask_pinns.networks.base import JetNetwork, begin, check_sizes
+from mask_pinns.jets import Activation, Jet, JetNetwork, Linear, Masked
+from mask_pinns.networks.base import check_sizes, initialize_first_layer
 
 
 class Block(nn.Sequential):
-    """Layers one after the other; with `skip`, an identity leads around them all: h + layers(h)."""
+    """Layers in sequence; with `skip`, a skip connection around all of them: h + layers(h)."""
 
     def __init__(self, *layers: nn.Module, skip: bool) -> None:
         super().__init__(*layers)
@@ -26,7 +25,7 @@ class Block(nn.Sequential):
 class FeedForward(JetNetwork):
     """A masked (or plain) input layer, `blocks` blocks of two such layers, a linear output.
 
-    With `skip`, an identity leads around both layers of each block. Hidden layers: 1 + 2 blocks.
+    With `skip`, a skip connection leads around both layers of each block. Hidden layers: 1 + 2 blocks.
     Parameters: with width H, D inputs, F outputs, and k = 2 with the mask, 1 without,
     H (D + k) + 2 blocks H (H + k) + F (H + 1).
 
@@ -37,13 +36,13 @@ class FeedForward(JetNetwork):
         blocks: number of two-layer blocks.
         activation: a key of ACTIVATIONS.
         mask: multiply each activation by the learnable mask.
-        mask_init: alpha at the start (1 as published, 20 for Helmholtz).
-        skip: identity around each block.
-        input_layer: begin with an input layer; without it the inputs go straight into the blocks (an embedding makes
-            as many of them as `width`).
+        mask_init: initial alpha (1 as published, 20 for Helmholtz).
+        skip: skip connection around each block.
+        input_layer: start with an input layer; without it, the inputs enter the blocks directly (an embedding has to
+            give `width` of them).
         first_scale: factor on the first layer's initial weights; above one for solutions of high frequency.
-        first_bias: the first layer's biases start uniform in [-first_bias, first_bias] (0 as published). With pi, the
-            phases of sine units are spread: without, an odd activation makes an odd function of the coordinates.
+        first_bias: the first layer's biases start uniform in [-first_bias, first_bias] (0 as published). pi spreads the
+            phases of sine units; with 0, an odd activation makes an odd function of the coordinates.
         norm: none, layer or batch, between each linear map and its activation; 2 H more parameters a layer.
         adaptive: sigma(a z) with a trainable slope a for each unit; H more parameters a layer.
 
@@ -74,7 +73,7 @@ class FeedForward(JetNetwork):
         self.input = layer(inputs, width) if input_layer else nn.Identity()
         self.blocks = nn.ModuleList(Block(layer(width, width), layer(width, width), skip=skip) for _ in range(blocks))
         self.output = Linear(width, outputs)
-        begin(next(m for m in self.modules() if isinstance(m, Linear)), first_scale, first_bias)
+        initialize_first_layer(next(m for m in self.modules() if isinstance(m, Linear)), first_scale, first_bias)
 
     def layers(self, jet: Jet) -> Jet:
         h: Jet = self.input(jet)

@@ -1,4 +1,4 @@
-"""Gated networks: two layers of the coordinates, U and V, mix into every layer behind them.
+"""Gated networks: two layers of the coordinates, U and V, gate every following layer.
 
     gate(z) = z U + (1 - z) V = V + z (U - V)
 
@@ -13,9 +13,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from mask_pinns.jet import Jet
-from mask_pinns.layers import Activation, Linear, Masked
-from mask_pinns.networks.base import JetNetwork, check_sizes
+from mask_pinns.jets import Activation, Jet, JetNetwork, Linear, Masked
+from mask_pinns.networks.base import check_sizes
 
 
 def mix(z: Jet, u: Jet, v: Jet) -> Jet:
@@ -33,7 +32,7 @@ class ModifiedMLP(JetNetwork):
         blocks: pairs of gated layers.
         activation: a key of ACTIVATIONS.
         mask: multiply each activation, the gates' too, by the learnable mask.
-        mask_init: alpha at the start.
+        mask_init: initial alpha.
 
     Raises:
         ValueError: width below one, blocks below zero, an unknown activation.
@@ -68,7 +67,7 @@ class ModifiedMLP(JetNetwork):
 
 
 class PirateBlock(nn.Module):
-    """x + a (h - x), h = sigma(W_3 gate(sigma(W_2 gate(sigma(W_1 x))))), a trainable and zero at the start."""
+    """x + a (h - x), h = sigma(W_3 gate(sigma(W_2 gate(sigma(W_1 x))))), a trainable and initially zero."""
 
     def __init__(self, width: int, layer: partial[Masked]) -> None:
         super().__init__()
@@ -81,10 +80,10 @@ class PirateBlock(nn.Module):
 
 
 class PirateNet(JetNetwork):
-    """Blocks that begin as the identity: the network deepens as their shares a grow from zero.
+    """Blocks that start as the identity: the network becomes deeper as their coefficients a grow from zero.
 
-    The published network stands on random Fourier features: `--network piratenet --fourier 32
-    --network.input_layer false` at width 64. Its output layer is not fitted to the data beforehand here.
+    The published network has random Fourier features before it: `--network piratenet --fourier 32
+    --network.input_layer false` at width 64. Unlike there, the output layer is not fitted to data before training.
 
     Args:
         inputs: number of coordinates D.
@@ -93,8 +92,8 @@ class PirateNet(JetNetwork):
         blocks: number of blocks, of three layers each.
         activation: a key of ACTIVATIONS.
         mask: multiply each activation, the gates' too, by the learnable mask.
-        mask_init: alpha at the start.
-        input_layer: begin with a (masked) layer; without it an embedding makes as many inputs as `width`.
+        mask_init: initial alpha.
+        input_layer: start with a (masked) layer; without it, an embedding has to give `width` inputs.
 
     Raises:
         ValueError: width below one, blocks below zero, an unknown activation, inputs that do not fit the blocks.

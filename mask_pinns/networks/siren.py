@@ -1,4 +1,4 @@
-"""Sines of high frequency, with the initialization that keeps them spread through the depth.
+"""Networks of sines of high frequency, whose initialization keeps the spread of features through the depth.
 
 Source: SIREN, Sitzmann, Martel, Bergman, Lindell & Wetzstein 2020 (arXiv 2006.09661).
 """
@@ -11,25 +11,24 @@ from functools import partial
 import torch
 from torch import nn
 
-from mask_pinns.jet import Jet
-from mask_pinns.layers import Activation, Linear, Masked
-from mask_pinns.networks.base import JetNetwork, check_sizes
+from mask_pinns.jets import Activation, Jet, JetNetwork, Linear, Masked
+from mask_pinns.networks.base import check_sizes
 
 
 class Siren(JetNetwork):
     """h = sin(omega (W h_before + b)) in 1 + 2 `blocks` layers, a linear output.
 
-    Weights start uniform within 1 / D in the first layer, within sqrt(6 / H) / omega behind it; biases within
-    1 / sqrt(inputs of the layer). The mask sees omega z as the sine does: sin(omega z) m(omega z).
+    Initial weights are uniform within +-1 / D in the first layer, within +-sqrt(6 / H) / omega in the others; biases
+    within +-1 / sqrt(inputs of the layer). The mask has the same argument as the sine: sin(omega z) m(omega z).
 
     Args:
         inputs: number of coordinates D.
         outputs: number of fields F.
         width: units per layer H.
-        blocks: pairs of layers behind the first.
+        blocks: pairs of layers after the first.
         activation: a key of ACTIVATIONS.
         mask: multiply each activation by the learnable mask.
-        mask_init: alpha at the start.
+        mask_init: initial alpha.
         omega: factor in front of every activation.
 
     Raises:
@@ -54,10 +53,10 @@ class Siren(JetNetwork):
         layer = partial(Masked, activation=activation, mask=mask, mask_init=mask_init, slope=omega)
         self.masked = nn.ModuleList(layer(width if i else inputs, width) for i in range(1 + 2 * blocks))
         self.output = Linear(width, outputs)
-        self._begin(omega)
+        self._initialize(omega)
 
     @torch.no_grad()
-    def _begin(self, omega: float) -> None:
+    def _initialize(self, omega: float) -> None:
         for i, linear in enumerate(m for m in self.modules() if isinstance(m, Linear)):
             inputs = linear.in_features
             bound = math.sqrt(6 / inputs) / omega if i else 1 / inputs

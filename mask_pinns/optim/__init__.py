@@ -1,6 +1,6 @@
-"""Optimizers by name, each with what its kind needs to know. A new one: a line in OPTIMIZERS.
+"""Optimizers by name, each with the properties that training depends on. To add one, add a line to OPTIMIZERS.
 
-`optim` knows parameters and objectives, nothing of physics. Phases and their schedule are in `phases.py`.
+This package knows parameters and objectives, but no physics. Phases and their schedule are in `phases.py`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from mask_pinns.optim.gauss_newton import GaussNewton
 
 @dataclass(frozen=True)
 class Method:
-    """How to build an optimizer, and how it wants to be driven.
+    """How to build an optimizer, and how training has to use it.
 
     Attributes:
         build: (parameters, lr=..., **options) -> Optimizer.
-        lr: learning rate unless said otherwise.
+        lr: default learning rate.
         decays: whether its learning rate follows the staircase.
-        resample: steps between fresh points unless said otherwise; None leaves it to the data.
-        remembers_points: whether it keeps curvature of the points it saw, to be dropped when they change (or judged
-            anew, by an optimizer that has a method `points_changed`).
-        least_squares: whether its closure is to return the loss as a sum of squares (`LeastSquares`), not as a number.
+        resample: default number of steps between new points; None: that of the datamodule.
+        remembers_points: whether its state contains curvature at the current points. When points change, the state is
+            cleared, or an optimizer with a method `points_changed` decides what to keep.
+        least_squares: whether its closure has to return the loss as a sum of squares (`LeastSquares`), not as a number.
     """
 
     build: Callable[..., Optimizer]
@@ -41,11 +41,11 @@ class Method:
 
     @property
     def searches(self) -> bool:
-        """Whether it looks at the loss several times in a step."""
+        """Whether it evaluates the loss several times in a step."""
         return self.remembers_points or self.least_squares
 
 
-# Tolerances of zero: L-BFGS ends a step when nothing moves any more, not at an arbitrary small change.
+# With tolerances of zero, L-BFGS ends a step when nothing changes any more, not at an arbitrary small change.
 _lbfgs: Any = partial(
     torch.optim.LBFGS,
     line_search_fn="strong_wolfe",
@@ -65,8 +65,8 @@ def _broyden(variant: str, **options: Any) -> Method:
 OPTIMIZERS: dict[str, Method] = {
     "adam": Method(partial(torch.optim.Adam, fused=True), lr=1e-3),
     "lbfgs": Method(_lbfgs, lr=1.0, decays=False, resample=0, remembers_points=True),
-    # Without self-scaling, an H that the first curvature made small stays so: on a small wave problem BFGS's loss after
-    # 400 evaluations was 7 to 35 times higher with it.
+    # Without self-scaling, an H that the initial scaling makes small stays so: on a small wave problem, the loss of
+    # BFGS after 400 evaluations was 7 to 35 times higher with it.
     "bfgs": _broyden("bfgs", initial_scaling=False),
     "ssbfgs": _broyden("ssbfgs"),
     "ssbroyden": _broyden("ssbroyden"),

@@ -4,11 +4,11 @@ With the step s = -a H g, the change y of the gradient, n parameters, and
 
     r = 1 / y's,    h = r y'Hy,    b = -a r s'g = r s'H^-1 s,    c = b h - 1 >= 0,    v = r s - Hy / y'Hy
 
-all are the update (Broyden's family, theta = 0 BFGS, theta = 1 DFP; tau scales H first)
+all of them use the update (Broyden's family, theta = 0 BFGS, theta = 1 DFP; tau scales H first)
 
     H <- (H - Hy (Hy)' / y'Hy + phi y'Hy v v') / tau + r s s',    phi = (1 - theta) / sigma,    sigma = 1 + c theta
 
-and differ in theta and tau: see VARIANTS. H is n x n, so they are for some thousands of parameters.
+and differ in theta and tau: see VARIANTS. H is n x n, so they suit networks of some thousands of parameters.
 
 Sources: Al-Baali, Comput. Optim. Appl. 9 (1998) 191; Al-Baali & Khalfan, J. Oper. Res. Soc. China (2014); for PINNs,
 Urban, Stefanou & Pons, J. Comput. Phys. 523 (2025) 113656, eq. 11 (ssbfgs) and 13-23 (ssbroyden).
@@ -25,11 +25,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from mask_pinns.memory import announce, require_memory
 from mask_pinns.optim.line_search import Trial, strong_wolfe
-from mask_pinns.optim.memory import announce, require_memory
 from mask_pinns.registry import lookup
 
-Scaling = tuple[float, float, float]  # theta, sigma, tau
+Scaling = tuple[float, float, float]
+"""(theta, sigma, tau) of an update."""
 
 
 def bfgs(h: float, b: float, n: int) -> Scaling:
@@ -54,7 +55,7 @@ def ssbroyden(h: float, b: float, n: int) -> Scaling:
     c = max(b * h - 1.0, sys.float_info.epsilon)  # rounding can make it zero or less
     rho_minus = min(1.0, h / (1.0 + c + math.sqrt(c * (1.0 + c))))  # the same as above, without cancellation
     theta = max((rho_minus - 1.0) / c, min(1.0, (1.0 - b) / b))
-    sigma = max(1.0 + c * theta, rho_minus)  # it is at least that, but for rounding
+    sigma = max(1.0 + c * theta, rho_minus)  # the maximum acts only on rounding errors
     return theta, sigma, min(min(1.0, 1.0 / b) * sigma ** (-1.0 / max(n - 1, 1)), sigma)
 
 
@@ -62,23 +63,23 @@ VARIANTS: dict[str, Callable[[float, float, int], Scaling]] = {"bfgs": bfgs, "ss
 
 
 class SelfScaledBroyden(Optimizer):
-    """BFGS and its self-scaled relatives with a strong Wolfe line search, `max_iter` iterations a step.
+    """BFGS and its self-scaled variants with a strong Wolfe line search, `max_iter` iterations a step.
 
     Args:
         params: one group of parameters, all of one dtype on one device.
         lr: length of each line search's first trial; 1 is the quasi-Newton step.
         variant: a key of VARIANTS.
-        max_iter: iterations in one step; a step ends early where the line search finds nothing lower.
+        max_iter: iterations in one step; a step ends early if a line search finds no lower loss.
         max_search: evaluations in one line search.
-        c1, c2: of the Wolfe conditions, 0 < c1 < c2 < 1.
-        initial_scaling: H begins as the identity; scale it by the first curvature seen, tau = h / sigma.
+        c1, c2: constants of the Wolfe conditions, 0 < c1 < c2 < 1.
+        initial_scaling: scale the initial H, the identity, by the first curvature: tau = h / sigma.
 
-    The closure must give the same function throughout a step. It is called once at the start of each step, so that
-    points or weights may change in between; all decisions rest on the values and gradients it gives. An update with
-    y's <= 0, or one that is not finite, is left out; an H that gives no descent is dropped.
+    The closure must evaluate the same function throughout a step. It is called once at the start of each step, so that
+    points or weights may change in between; all decisions depend on its values and gradients. An update with y's <= 0,
+    or one that is not finite, is skipped; an H that gives no descent is replaced by the identity.
 
-    State (of the first parameter): `H` (n, n), `updates` and `evaluations` made. Twice H's size is needed: a
-    checkpoint, and the test after a change of points, take a copy.
+    State (of the first parameter): `H` (n, n), and the numbers of `updates` and `evaluations`. Memory for two matrices
+    is needed: a checkpoint, and the test after a change of points, take a copy of H.
 
     Raises:
         ValueError: an option out of range, more than one group, or too little memory.
@@ -117,14 +118,14 @@ class SelfScaledBroyden(Optimizer):
         loss = closure()
         here = Trial(0.0, float(loss.detach()), math.nan, self._gradient())
         for _ in range(self.param_groups[0]["max_iter"] if math.isfinite(here.value) else 0):
-            found = self._iterate(closure, here)
-            if found is here:
+            accepted = self._iterate(closure, here)
+            if accepted is here:
                 break
-            here = found
+            here = accepted
         return loss
 
     def points_changed(self) -> None:
-        """Keeps H, symmetrized, if it is positive definite still (by Cholesky); else begins again at the identity."""
+        """Keeps H, symmetrized, if it is still positive definite (by Cholesky); else starts again from the identity."""
         state = self.state[self._parameters[0]]
         if not state:
             return
@@ -143,24 +144,24 @@ class SelfScaledBroyden(Optimizer):
         origin = torch.cat([p.reshape(-1) for p in self._parameters])
 
         def evaluate(t: float) -> Trial:
-            self._place(origin.add(direction, alpha=t))
+            self._set_parameters(origin.add(direction, alpha=t))
             loss, gradient = closure(), self._gradient()
             value, slope = torch.stack([loss.to(gradient), gradient @ direction]).tolist()
             return Trial(t, value, slope, gradient)
 
         start = Trial(0.0, here.value, slope, old)
-        known = self._curvature()["updates"]
-        first = group["lr"] * (1.0 if known else min(1.0, 1.0 / float(old.abs().sum())))
-        found, evaluations = strong_wolfe(evaluate, start, first, group["c1"], group["c2"], group["max_search"])
+        updates = self._curvature()["updates"]
+        first = group["lr"] * (1.0 if updates else min(1.0, 1.0 / float(old.abs().sum())))
+        accepted, evaluations = strong_wolfe(evaluate, start, first, group["c1"], group["c2"], group["max_search"])
         self._curvature()["evaluations"] += evaluations
-        self._place(origin.add(direction, alpha=found.t))  # the last trial need not be the one that was taken
-        if found is start:
+        self._set_parameters(origin.add(direction, alpha=accepted.t))  # the last trial need not be the accepted one
+        if accepted is start:
             return here
-        self._update(direction * found.t, found.gradient - old, -found.t * found.t * slope)
-        return found
+        self._update(direction * accepted.t, accepted.gradient - old, -accepted.t * accepted.t * slope)
+        return accepted
 
     def _descent(self, gradient: Tensor) -> tuple[Tensor, float]:
-        """The direction -H g and the slope along it; an H along which nothing falls is dropped."""
+        """The direction -H g and the slope along it; an H that gives no descent is replaced by the identity."""
         state = self._curvature()
         direction = (state["H"] @ gradient).neg_()
         slope = float(gradient @ direction)
@@ -181,7 +182,7 @@ class SelfScaledBroyden(Optimizer):
         if group["initial_scaling"] and not state["updates"]:
             tau = h / sigma
         phi = (1.0 - theta) / sigma
-        # Each term is a signed square w w', so that H stays symmetric in rounding, too.
+        # Each term is a signed square w w', so that H stays symmetric in spite of rounding.
         v = (s * r).sub_(u, alpha=1.0 / q).mul_(math.sqrt(phi * q / tau))
         w = torch.stack([u.mul_((q * tau) ** -0.5), v, s * math.sqrt(r)], dim=1)
         state["H"].addmm_(w * w.new_tensor([-1.0, 1.0, 1.0]), w.T, beta=1.0 / tau)
@@ -198,13 +199,13 @@ class SelfScaledBroyden(Optimizer):
         gradients = (torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters)
         return torch.cat([g.reshape(-1) for g in gradients])
 
-    def _place(self, values: Tensor) -> None:
+    def _set_parameters(self, values: Tensor) -> None:
         """Sets all parameters from one vector (n,)."""
         for p, part in zip(self._parameters, values.split([p.numel() for p in self._parameters]), strict=True):
             p.copy_(part.view_as(p))
 
     def _curvature(self) -> dict[str, Any]:
-        """The state; made anew, with the identity for H, where there is none."""
+        """The state; a new one, with the identity for H, if there is none."""
         p = self._parameters[0]
         if not self.state[p]:
             n = self._require_memory()

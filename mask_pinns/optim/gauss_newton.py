@@ -1,17 +1,17 @@
 """Gauss-Newton with adaptive damping (Levenberg-Marquardt) and corrected steps, on residuals v with loss |v|^2.
 
-    (J'J + lambda I) s = -J'v                       the straight step, to where a linear model says w = v + J s
+    (J'J + lambda I) s = -J'v                       the linear step; the linear model predicts w = v + J s
     (J'J + lambda I) d = -J'(v(x + s) - w)          a correction, s <- s + d, repeated: same factors, new residuals
     ratio = (|v|^2 - |v(x + s)|^2) / (|v|^2 - |w|^2)
 
-Each step begins with a smaller damping than the last, and raises it until the ratio of actual to predicted decrease
-reaches a small target: of a ladder of dampings, the least one that keeps its promise. The far
-commoner rule, to lower the damping only where the model is very good, is far slower on PINNs (arXiv 2607.02194).
+Each step starts with a smaller damping than the last, and raises it until the ratio of actual to predicted decrease
+reaches a small target. It thus takes the smallest damping in a geometric sequence that reaches it. The more common
+rule, to lower the damping only if the model is very good, is much slower on PINNs (arXiv 2607.02194).
 
-The loss of a PINN is a narrow valley that bends: straight steps have to be short. Corrections bring a long step back
-into the valley, each for one look at the residuals and one solution with factors that are there already. The first is
-the geodesic acceleration of Transtrum & Sethna (arXiv 1201.5885) to leading order; together they are the simplified
-Newton iteration (Deuflhard, Newton Methods for Nonlinear Problems, 2011, section 2.1.2) for v = w.
+The loss of a PINN has narrow, curved valleys, in which linear steps have to be short. Corrections bring a long step
+back into the valley, each for one evaluation of the residuals and one solve with the factors of the linear step. The
+first is the geodesic acceleration of Transtrum & Sethna (arXiv 1201.5885) to leading order; together they are the
+simplified Newton iteration (Deuflhard, Newton Methods for Nonlinear Problems, 2011, section 2.1.2) for v = w.
 """
 
 from __future__ import annotations
@@ -23,10 +23,16 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from mask_pinns.optim.damped_squares import LARGEST, Form, LeastSquares, chosen
-from mask_pinns.optim.memory import announce, require_memory
+from mask_pinns.memory import announce, require_memory
+from mask_pinns.optim.linear_solvers import (
+    MAX_FACTORIZED_SIZE,
+    LeastSquares,
+    LinearSolver,
+    choose_linear_solver,
+)
 
-ENOUGH = 0.5  # of the predicted decrease: no more corrections then
+SUFFICIENT_DECREASE = 0.5
+"""Ratio of actual to predicted decrease from which on a step gets no more corrections."""
 
 
 class GaussNewton(Optimizer):
@@ -34,17 +40,17 @@ class GaussNewton(Optimizer):
 
     Args:
         params: the parameters, in the order of J's columns.
-        lr: factor on the step; 1 is Gauss-Newton's own.
-        damping: at the start, in units of the mean diagonal of J'J.
-        ratio: least actual over predicted decrease of a step that is taken.
-        shrink: factor by which a step lowers the damping before its first try, where the step before could take its
-            first; else by `grow` alone.
-        grow: factor by which a failed try raises it.
-        tries: at most so many dampings a step; then none is taken, which is a step without progress.
-        corrections: at most so many of each step, as long as each halves the loss; 0: straight steps only.
-        largest: side of the largest matrix to factorize; beyond it, conjugate gradients.
+        lr: factor on the step; 1 is the Gauss-Newton step.
+        damping: initial damping, relative to the mean diagonal of J'J.
+        ratio: least ratio of actual to predicted decrease of an accepted step.
+        shrink: factor by which a step lowers the damping before its first try, if the last step accepted its first
+            try; otherwise the factor is `grow`.
+        grow: factor by which a failed try raises the damping.
+        tries: largest number of dampings in a step; if all fail, the parameters do not change (no progress).
+        corrections: largest number of corrections of a step, as long as each halves the loss; 0: linear steps only.
+        largest: size n of the largest n x n matrix to factorize; beyond it, conjugate gradients.
 
-    Raises ValueError for a number out of range, and at the first step where its matrices do not fit into memory.
+    Raises ValueError for a number out of range, and at the first step if its matrices do not fit into memory.
     """
 
     def __init__(
@@ -57,7 +63,7 @@ class GaussNewton(Optimizer):
         grow: float = 3.0,
         tries: int = 20,
         corrections: int = 6,
-        largest: int = LARGEST,
+        largest: int = MAX_FACTORIZED_SIZE,
     ) -> None:
         if damping <= 0 or not 0 < ratio < 1 or shrink < 1 or grow <= 1 or tries < 1 or corrections < 0 or largest < 1:
             raise ValueError(
@@ -74,7 +80,7 @@ class GaussNewton(Optimizer):
         self._announced = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Options that a checkpoint does not know yet are those given now."""
+        """Options that an older checkpoint does not contain keep their present values."""
         super().__setstate__(state)
         for group in self.param_groups:
             for name, value in self.defaults.items():
@@ -82,69 +88,69 @@ class GaussNewton(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], LeastSquares]) -> Tensor:  # type: ignore[override]
-        """One damped step, or none where every damping fails. Returns the loss before it."""
+        """One damped step, or none if every damping fails. Returns the loss before it."""
         group, problem = self.param_groups[0], closure()
-        form = self._form(problem, group["largest"])
+        solver = self._solver(problem, group["largest"])
         state = self.state[self.parameters[0]]
-        path = _Path(self.parameters, problem)
-        damping = max(self._first_damping(form), torch.finfo(form.loss.dtype).eps * form.scale)
-        for tried in range(group["tries"]):
-            if self._advance(form, path, damping):
-                state["damping"], state["bold"] = damping, tried == 0
-                return form.loss
+        trial = _TrialParameters(self.parameters, problem)
+        damping = max(self._first_damping(solver), torch.finfo(solver.loss.dtype).eps * solver.scale)
+        for failed in range(group["tries"]):
+            if self._try_step(solver, trial, damping):
+                state["damping"], state["bold"] = damping, failed == 0
+                return solver.loss
             damping *= group["grow"]
-        path.back()
+        trial.restore()
         state["damping"], state["bold"] = damping, False
-        return form.loss
+        return solver.loss
 
-    def _advance(self, form: Form, path: _Path, damping: float) -> bool:
-        """Takes the step of this damping, corrected as long as that pays; whether it keeps enough of its promise."""
-        group, straight = self.param_groups[0], form.step(damping)
-        if straight is None:
+    def _try_step(self, solver: LinearSolver, trial: _TrialParameters, damping: float) -> bool:
+        """Takes the best of the linear and the corrected steps; returns whether the loss decreases enough."""
+        group, linear_step = self.param_groups[0], solver.step(damping)
+        if linear_step is None:
             return False
-        step = group["lr"] * straight
-        promised, wanted = form.predicted(step), form.v + form.change(step)
-        if not promised > 0:
+        step = group["lr"] * linear_step
+        predicted_decrease, prediction = solver.predicted(step), solver.v + solver.jvp(step)
+        if not predicted_decrease > 0:
             return False
         best: tuple[Tensor, Tensor] | None = None
-        for loss, taken in self._corrected(form, path, step, wanted, damping):
-            best = (loss, taken) if best is None or loss < best[0] else best
-            if form.loss - loss >= ENOUGH * promised:
+        for loss, corrected in self._corrected(solver, trial, step, prediction, damping):
+            best = (loss, corrected) if best is None or loss < best[0] else best
+            if solver.loss - loss >= SUFFICIENT_DECREASE * predicted_decrease:
                 break
-        if best is None or not form.loss - best[0] >= group["ratio"] * promised:
+        if best is None or not solver.loss - best[0] >= group["ratio"] * predicted_decrease:
             return False
-        path.put(best[1])
+        trial.apply(best[1])
         return True
 
     def _corrected(
-        self, form: Form, path: _Path, step: Tensor, wanted: Tensor, damping: float
+        self, solver: LinearSolver, trial: _TrialParameters, step: Tensor, prediction: Tensor, damping: float
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Loss and step: the straight one first, then with one correction more each time, as long as each pays."""
-        before = torch.full_like(form.loss, torch.inf)
+        """Loss and step: the linear step, then with one more correction each time, as long as each halves the loss."""
+        last_loss = torch.full_like(solver.loss, torch.inf)
         for _ in range(self.param_groups[0]["corrections"] + 1):
-            path.put(step)
-            residuals, loss = path.problem.look()
-            path.back()  # J, where it is not kept, is made again at the parameters as they are
+            trial.apply(step)
+            residuals, loss = trial.problem.residuals()
+            trial.restore()  # a J that is not stored is computed again at the current parameters
             yield loss, step
-            if not loss < before / 2:
+            if not loss < last_loss / 2:
                 return
-            before, step = loss, step + form.answer(residuals - wanted, damping)
+            last_loss, step = loss, step + solver.solve_rhs(residuals - prediction, damping)
 
-    def _first_damping(self, form: Form) -> float:
-        """The first that a step tries."""
+    def _first_damping(self, solver: LinearSolver) -> float:
+        """The damping of the first try in a step."""
         group, state = self.param_groups[0], self.state[self.parameters[0]]
         if "damping" not in state:
-            return float(group["damping"] * form.scale)
+            return float(group["damping"] * solver.scale)
         return float(state["damping"] / (group["shrink"] if state["bold"] else group["grow"]))
 
-    def _form(self, problem: LeastSquares, largest: int) -> Form:
+    def _solver(self, problem: LeastSquares, largest: int) -> LinearSolver:
         size, rows = sum(p.numel() for p in self.parameters), problem.rows
-        form = chosen(rows, size, largest, problem.shared)
-        self._announce(*form.takes(rows, size))
-        return form(problem)
+        solver = choose_linear_solver(rows, size, largest, problem.shared)
+        self._announce(*solver.storage(rows, size))
+        return solver(problem)
 
     def _announce(self, what: str, numbers: int) -> None:
-        """Logs once what a step takes. Raises ValueError where it does not fit."""
+        """Logs once how much memory a step takes. Raises ValueError if it does not fit."""
         p = self.parameters[0]
         if not self._announced:
             need = numbers * p.itemsize
@@ -153,22 +159,22 @@ class GaussNewton(Optimizer):
             self._announced = True
 
 
-class _Path:
-    """The parameters, and where they stood before the step."""
+class _TrialParameters:
+    """The parameters during a step, and their values before it."""
 
     def __init__(self, parameters: list[Tensor], problem: LeastSquares) -> None:
         self.parameters, self.problem = parameters, problem
         self.before = [p.clone() for p in parameters]
 
     @torch.no_grad()
-    def back(self) -> None:
-        """Goes back there."""
+    def restore(self) -> None:
+        """Sets the values before the step."""
         for p, value in zip(self.parameters, self.before, strict=True):
             p.copy_(value)
 
     @torch.no_grad()
-    def put(self, step: Tensor) -> None:
-        """Takes a step from there."""
+    def apply(self, step: Tensor) -> None:
+        """Sets the values before the step plus `step`."""
         sizes = [p.numel() for p in self.parameters]
         for p, value, part in zip(self.parameters, self.before, step.split(sizes), strict=True):
             p.copy_(value + part.view_as(p))

@@ -1,6 +1,6 @@
-"""Options of optimizers, checked before one is built: by name, by the type of their defaults, and by what makes sense.
+"""Options of optimizers, checked before one is built: by name, by the type of their defaults, and by range.
 
-Optimizers check little: a text as tolerance shows in the middle of a step, `max_iter: 0` trains nothing, in silence.
+Optimizers check little: a string as tolerance fails in the middle of a step, and `max_iter: 0` silently trains nothing.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mask_pinns.numbers import is_finite
+from mask_pinns.checks import is_finite
 from mask_pinns.registry import check_options
 
 NOT_OPTIONS = {
     "params", "lr", "fused", "variant",  # set by the phase, or by its optimizer's name
-    "maximize", "differentiable", "capturable", "foreach",  # of the loss the most; for uses that are not ours
+    "maximize", "differentiable", "capturable", "foreach",  # maximization, and uses that do not occur here
 }  # fmt: skip
+"""Arguments of optimizers that are not options of a phase."""
 MAY_BE_ZERO = {"corrections"}
-"""Whole numbers that may be; the others count what there has to be of."""
+"""Options with whole numbers that may be 0; the others must be 1 or more."""
 CHOICES = {"line_search_fn": ("strong_wolfe",), "data_format": ("channels_first", "channels_last")}
+"""Allowed words of an option, by its name."""
 
 
 def check_options_of(build: Callable[..., Any], options: Mapping[str, Any], optimizer: str, what: str) -> None:
@@ -27,12 +29,12 @@ def check_options_of(build: Callable[..., Any], options: Mapping[str, Any], opti
     known = {n: p for n, p in parameters.items() if n not in NOT_OPTIONS and p.kind is not p.VAR_KEYWORD}
     check_options(options, known, f"option of {optimizer}")
     for name, value in options.items():
-        if expected := _misfit(known[name], value):
+        if expected := _expected_instead(known[name], value):
             raise ValueError(f"{what}: {name} is {value!r}; expected {expected}")
 
 
-def _misfit(parameter: inspect.Parameter, value: Any) -> str | None:
-    """What was expected of a value, where it is none of that; a default of None counts as a number."""
+def _expected_instead(parameter: inspect.Parameter, value: Any) -> str | None:
+    """What is expected instead of this value; None if it fits. An option with default None takes a number."""
     name, default = parameter.name, parameter.default
     if name in CHOICES:
         return None if value in list(CHOICES[name]) else " or ".join(CHOICES[name])

@@ -1,7 +1,7 @@
 """Phases of training: "adam 2000, lbfgs" is 2000 steps of Adam, then L-BFGS until the end.
 
-`parse_phases` reads them, `Schedule` says which one is on; its state goes into the checkpoint, so that a run
-resumes in the middle of any phase. A phase ends by its number of steps, or when its optimizer stalls.
+`parse_phases` parses them, `Schedule` says which one is active; its state is part of a checkpoint, so that a run
+resumes in the middle of any phase. A phase ends after its number of steps, at its target, or when its optimizer stalls.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import StepLR
 
-from mask_pinns.numbers import is_finite
+from mask_pinns.checks import is_finite
 from mask_pinns.optim import OPTIMIZERS, Method
 from mask_pinns.optim.options import check_options_of
 from mask_pinns.registry import lookup
 
 PRECISIONS = {None: None, 32: torch.float32, 64: torch.float64}
+"""Dtypes by the bits of a phase; None: that of the run."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Phase:
     Attributes:
         optimizer: a key of OPTIMIZERS.
         steps: its number of steps; None: until the end of training (the last phase only).
-        lr: learning rate at its start; None: the optimizer's own default.
+        lr: learning rate at its start; None: the optimizer's default.
         decay, decay_every: staircase, lr * decay^floor(step / decay_every), for optimizers that decay.
-        resample: steps between fresh points; 0 keeps the first; None: the optimizer's own way.
+        resample: steps between new points; 0: the first points stay; None: the optimizer's default.
         target: end the phase at a loss this small.
         precision: 32 or 64, bits of weights and points in this phase, on one device; None: those of the run.
         options: further arguments of the optimizer, e.g. betas, max_iter.
@@ -77,7 +78,7 @@ class Phase:
             raise ValueError(f"{what}: {error}") from None
 
     def _check_numbers(self, what: str) -> None:
-        """Raises ValueError for a setting that is not of its kind; None where that is its default."""
+        """Raises ValueError for a setting that is not of its type; None is allowed if it is the default."""
         for f in fields(self):
             number = getattr(self, f.name)
             if f.name not in ("steps", "decay_every", "resample", "lr", "decay", "target"):
@@ -93,13 +94,13 @@ class Phase:
 
     @property
     def evaluations(self) -> int:
-        """Evaluations of the loss in one step, about: one, or as many as the optimizer's inner iterations."""
+        """Approximate number of evaluations of the loss in one step: one, or the optimizer's inner iterations."""
         default = inspect.signature(self.method.build).parameters.get("max_iter")
         return int(self.options.get("max_iter", default.default if default else 1))
 
     @property
     def dtype(self) -> torch.dtype | None:
-        """Of weights and points; None: the run's own."""
+        """The dtype of weights and points; None: that of the run."""
         return PRECISIONS[self.precision]
 
     def build(self, parameters: Iterable[nn.Parameter]) -> tuple[Optimizer, StepLR]:
@@ -109,27 +110,28 @@ class Phase:
         return optimizer, StepLR(optimizer, self.decay_every, gamma)
 
     def settings(self) -> dict[str, Any]:
-        """All but the name and the steps."""
+        """All attributes but the name and the steps."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("optimizer", "steps")}
 
     def __str__(self) -> str:
         return self.optimizer if self.steps is None else f"{self.optimizer} {self.steps}"
 
 
-Spec = str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
+Phases = str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
+"""Phases as users write them: "adam 2000, lbfgs", one mapping, or a list of either."""
 
 
-def parse_phases(spec: Spec, **defaults: Any) -> tuple[Phase, ...]:
+def parse_phases(spec: Phases, **defaults: Any) -> tuple[Phase, ...]:
     """Phases from "adam 2000, lbfgs" (or "adam 2000 then lbfgs"), one mapping, or a list of either.
 
-    A mapping has Phase's attributes as keys, and the optimizer's own arguments beside them. `defaults` fill in
-    what a phase does not say (those that are None are left out).
+    A mapping has attributes of Phase as keys, and arguments of the optimizer beside them. `defaults` are for settings
+    that a phase does not have (defaults that are None are ignored).
     """
     given = list(spec) if isinstance(spec, Iterable) and not isinstance(spec, str | Mapping) else [spec]
     for item in given:
         if not isinstance(item, str | Mapping):
             raise ValueError(f"optimizer {item!r}: expected a name with steps, or a mapping; e.g. 'adam 2000, lbfgs'")
-    items = [part for item in given for part in (_words(item) if isinstance(item, str) else [dict(item)])]
+    items = [part for item in given for part in (_parse_text(item) if isinstance(item, str) else [dict(item)])]
     if not items:
         raise ValueError("no optimizer given; e.g. 'adam' or 'adam 2000, lbfgs'")
     phases = tuple(_phase(item, {k: v for k, v in defaults.items() if v is not None}) for item in items)
@@ -141,7 +143,7 @@ def parse_phases(spec: Spec, **defaults: Any) -> tuple[Phase, ...]:
     return phases
 
 
-def _words(text: str) -> list[dict[str, Any]]:
+def _parse_text(text: str) -> list[dict[str, Any]]:
     items = []
     for part in re.split(r",|\bthen\b", text):
         words = part.split()
@@ -155,21 +157,21 @@ def _phase(item: dict[str, Any], defaults: dict[str, Any]) -> Phase:
     if "optimizer" not in item:
         raise ValueError(f"phase {item}: it needs `optimizer`; known: {', '.join(OPTIMIZERS)}")
     decays = lookup(OPTIMIZERS, item["optimizer"], "optimizer").decays
-    own = {f.name for f in fields(Phase)} - {"options"}
-    shared = defaults if decays else {}  # lr and its staircase mean first-order optimizers
+    attributes = {f.name for f in fields(Phase)} - {"options"}
+    shared = defaults if decays else {}  # lr and its staircase are for first-order optimizers
     given = item.get("options", {})
     if not isinstance(given, Mapping):
         raise ValueError(f"phase {item['optimizer']!r}: options are {given!r}; expected names and values")
-    rest = {k: v for k, v in item.items() if k not in own | {"options"}}
-    return Phase(**shared | {k: v for k, v in item.items() if k in own}, options=dict(given) | rest)
+    rest = {k: v for k, v in item.items() if k not in attributes | {"options"}}
+    return Phase(**shared | {k: v for k, v in item.items() if k in attributes}, options=dict(given) | rest)
 
 
 class Schedule:
-    """Which phase is on, and why training ends.
+    """The active phase, and the reason why training ends.
 
-    The last phase goes on as long as the trainer does, or, where the schedule is `bounded`, for its own steps.
-    State, beside the phases' settings: `index`, `start` (the global step at which the phase began), and `stalls`
-    (steps in a row without progress).
+    The last phase lasts as long as the trainer runs or, if the schedule is `bounded`, for its number of steps.
+    State, beside the phases' settings: `index`, `start` (the global step at which the phase started), and `stalls`
+    (consecutive steps without progress).
     """
 
     def __init__(self, phases: tuple[Phase, ...]) -> None:
@@ -178,7 +180,7 @@ class Schedule:
         self.reset()
 
     def reset(self) -> None:
-        """To the start of the first phase."""
+        """Returns to the start of the first phase."""
         self.index = self.start = self.stalls = 0
 
     @property
@@ -190,21 +192,30 @@ class Schedule:
         return self.index == len(self.phases) - 1
 
     def advance(self, step: int, progress: bool = True, reached: bool = False) -> str | None:
-        """Takes note of a step done (`step` counts them), of whether it made progress, and reached the phase's target.
+        """Records a step (`step` is their number so far), whether it made progress, and whether it reached the target.
 
-        Goes on to the next phase when this one has had its steps, has reached its target, or after two steps without
-        progress: after the first, `stalls` is 1, and the optimizer is to forget its curvature and try once more.
-        Returns why the last phase ends, "target", "stalled" or "last phase done", else None.
+        The next phase starts when this one has had its steps or has reached its target, or after two steps without
+        progress: after the first of them, `stalls` is 1, and the optimizer is to forget its curvature and try once
+        more. Returns the reason if the last phase ends, "target", "stalled" or "last phase done", else None.
         """
         self.stalls = 0 if progress else self.stalls + 1
         ends = self.bounded or not self.last
-        had_its_steps = ends and self.phase.steps is not None and step - self.start >= self.phase.steps
-        if not had_its_steps and not reached and self.stalls < 2:
+        steps_done = ends and self.phase.steps is not None and step - self.start >= self.phase.steps
+        if not steps_done and not reached and self.stalls < 2:
             return None
         if self.last:
-            return "target" if reached else "last phase done" if had_its_steps else "stalled"
+            return "target" if reached else "last phase done" if steps_done else "stalled"
         self.index, self.start, self.stalls = self.index + 1, step, 0
         return None
+
+    def planned_evaluations(self, steps: int) -> int:
+        """The approximate number of evaluations of the loss in so many steps, line searches included."""
+        planned, left = 0, steps
+        for phase in self.phases:
+            last = phase is self.phases[-1]  # lasts as long as the trainer runs
+            length = left if last or phase.steps is None else min(left, phase.steps)
+            planned, left = planned + length * phase.evaluations, left - length
+        return planned
 
     def state_dict(self) -> dict[str, Any]:
         return {"index": self.index, "start": self.start, "stalls": self.stalls, "phases": self.settings()}
@@ -219,15 +230,15 @@ class Schedule:
         self.index, self.start, self.stalls = state["index"], state["start"], state["stalls"]
 
     def settings(self) -> list[str]:
-        """What must not change on resume: each phase with all it says, but for the length of the last."""
+        """What must not change on resume: each phase with all its settings, except the length of the last."""
         return [str(replace(p, steps=None) if p is self.phases[-1] else p) + f" {p.settings()}" for p in self.phases]
 
 
 def forget(optimizer: Optimizer) -> None:
-    """Drops what an optimizer remembers (moments, curvature); its settings stay."""
+    """Clears the state of an optimizer (moments, curvature); its options stay."""
     optimizer.state.clear()
 
 
 def points_changed(optimizer: Optimizer) -> None:
-    """Lets an optimizer that remembers its points decide what to keep of them; those that do not say forget all."""
+    """Tells an optimizer that points changed: its method `points_changed` says what to keep, else nothing is kept."""
     getattr(optimizer, "points_changed", lambda: forget(optimizer))()

@@ -1,32 +1,14 @@
-"""Problems by name. A new one: a file here with a `Problem`, and a line in PROBLEMS."""
+"""Problems: a PDE with its domain, fields, conditions and, if it is known, its solution.
 
-from __future__ import annotations
+`problem.py` defines the declaration that users write, `conditions/` the conditions on places of the domain, `fields.py`
+the fields in residuals, `evaluation.py` the grid and the true values; `library/` contains the problems of this package.
+"""
 
-from mask_pinns.problems.allen_cahn import AllenCahn
-from mask_pinns.problems.burgers import Burgers
 from mask_pinns.problems.conditions import Condition, Dirichlet, Initial, Neumann, Periodic
-from mask_pinns.problems.convection import Convection
-from mask_pinns.problems.domain import Box, Points
-from mask_pinns.problems.helmholtz import Helmholtz
-from mask_pinns.problems.kdv import KdV
-from mask_pinns.problems.klein_gordon import KleinGordon
-from mask_pinns.problems.kovasznay import Kovasznay
-from mask_pinns.problems.problem import Evaluation, Problem
-from mask_pinns.problems.wave import Wave
-from mask_pinns.problems.wave_two_modes import WaveTwoModes
-
-PROBLEMS: dict[str, type[Problem]] = {
-    "wave": Wave,
-    "convection": Convection,
-    "helmholtz": Helmholtz,
-    "burgers": Burgers,
-    "kdv": KdV,
-    "allen_cahn": AllenCahn,
-    "klein_gordon": KleinGordon,
-    "kovasznay": Kovasznay,
-    "wave_two_modes": WaveTwoModes,
-}
+from mask_pinns.problems.evaluation import Evaluation
+from mask_pinns.problems.library import PROBLEMS
+from mask_pinns.problems.problem import Problem
 
 __all__ = [
-    "PROBLEMS", "Box", "Condition", "Dirichlet", "Evaluation", "Initial", "Neumann", "Periodic", "Points", "Problem",
+    "PROBLEMS", "Condition", "Dirichlet", "Evaluation", "Initial", "Neumann", "Periodic", "Problem",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a residual is written with: `u` works as the 1-D tensor of a field's values, `u.x`, `u.tt` as its derivatives.
+"""Fields, as residuals use them: `u` acts as the 1-D tensor of a field's values; `u.x`, `u.tt` are its derivatives.
 
     u.t + u * u.x - nu * u.xx          torch.sin(u) - u.tt
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mask_pinns.jet import Jet, canonical
+from mask_pinns.jets import Jet, canonical
 
 Parts = tuple[tuple[str, float], ...]
 
@@ -20,7 +20,7 @@ Parts = tuple[tuple[str, float], ...]
 class Field:
     """One field of a jet (N, F): its values by itself, its derivatives by attribute, each of shape (N,).
 
-    `parts` gives derivatives as weighted sums of streams, for those that travel collapsed (see collapse.py).
+    `parts` gives the derivatives that operators replace (see objective/operators.py) as weighted sums of streams.
 
     Raises ValueError for a derivative that was not declared, naming the line to change.
     """
@@ -137,7 +137,7 @@ class Field:
 
 
 def _values(x: Any) -> Any:
-    """Fields by their values, inside lists and tuples too; anything else as it is."""
+    """x with fields replaced by their values, also inside lists and tuples."""
     if isinstance(x, list | tuple):
         return type(x)(map(_values, x))
     return x.value if isinstance(x, Field) else x

@@ -1,4 +1,4 @@
-"""From a spec to a problem: "wave", {"name": "wave", "c": 2.0}, "my_problem.py:MyProblem", or a Problem as it is.
+"""Makes a problem from a spec: "wave", {"name": "wave", "c": 2.0}, "my_problem.py:MyProblem", or a Problem itself.
 
 A problem file is Python code and is run: load only files that you trust.
 """
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mask_pinns.problems import PROBLEMS, Problem
+from mask_pinns.problems.library import PROBLEMS
+from mask_pinns.problems.problem import Problem
 from mask_pinns.registry import check_options, lookup, split_spec
 
 Spec = str | Mapping[str, Any]
@@ -74,7 +75,7 @@ def _module(path: Path) -> Any:
 
 
 def describe(problem: Problem) -> dict[str, Any] | None:
-    """The spec that makes this problem again, in primitives; None for a class that has no name to find it by."""
+    """The spec from which this problem can be made again, in plain values; None for a class that no spec names."""
     for name, cls in PROBLEMS.items():
         if type(problem) is cls:
             return {"name": name} | problem.coefficients()

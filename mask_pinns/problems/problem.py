@@ -1,4 +1,4 @@
-"""`Problem`: a small declaration from which point sets, losses, metrics and pictures follow.
+"""`Problem`: a short declaration from which point sets, losses, metrics and figures follow.
 
     class Wave(Problem):
         domain = Box(x=(0.0, 1.0), t=(0.0, 5.0))
@@ -9,7 +9,7 @@
         def residual(self, p, u):
             return u.tt - self.c**2 * u.xx
 
-Annotated attributes are coefficients: `Wave(c=2.0)`, `--problem.c 2`. What depends on a coefficient becomes a
+Annotated attributes are coefficients: `Wave(c=2.0)`, `--problem.c 2`. A declaration that depends on a coefficient is a
 property (`domain`, `conditions`). A problem does not change: make another one for another coefficient.
 Legend: N points, D coordinates, F fields.
 """
@@ -23,51 +23,78 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from mask_pinns.problems.blame import blamed
-from mask_pinns.problems.conditions import Condition, Interior
-from mask_pinns.problems.declarations import check_derivatives, check_shape, checked_names
-from mask_pinns.problems.domain import Box, Points, mesh
+from mask_pinns.domains import Domain, Points
+from mask_pinns.problems.checks import check_derivatives, check_shape, checked_names
+from mask_pinns.problems.conditions import Condition, Equation
+from mask_pinns.problems.errors import attribute_errors_to
+from mask_pinns.problems.evaluation import Evaluation, check_nonzero, load_reference, mesh
 
-GRID_POINTS = 40_000
-MOST_GRID_POINTS = 10**8
-ROUNDING = 1e-6
-"""By which the axes of a reference, often stored in single precision, may leave the domain, in units of its width."""
+DEFAULT_GRID_POINTS = 40_000
+"""Approximate number of points of an evaluation grid, if a problem does not declare its `grid`."""
+MAX_GRID_POINTS = 10**8
+"""Largest number of points of an evaluation grid."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """The grid on which a problem is judged: axes, points (M, D), and the true values (M, F) if known; float64."""
+class _DeclaredConditions:
+    """The attribute `conditions` of a problem: reads what is declared, an attribute or a property, once as a tuple."""
 
-    axes: dict[str, Tensor]
-    points: Tensor
-    values: Tensor | None
+    def __init__(self, declared: Any) -> None:
+        self.declared = declared
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(map(len, self.axes.values()))
+    def __get__(self, problem: Any, owner: Any) -> Any:
+        if problem is None:
+            return self.declared
+        cache = vars(problem).setdefault("_conditions", {})  # by descriptor: a subclass may use super().conditions
+        if id(self) not in cache:
+            get = getattr(self.declared, "__get__", None)
+            cache[id(self)] = _as_conditions(get(problem, owner) if get else self.declared, problem.title)
+        return cache[id(self)]
+
+
+def _as_conditions(declared: Any, title: str) -> tuple[Condition, ...]:
+    """A tuple of conditions. Raises ValueError for anything but a condition or a sequence of them."""
+    conditions = (declared,) if isinstance(declared, Condition) else declared
+    if not isinstance(conditions, tuple | list):
+        raise ValueError(f"{title}: conditions is {conditions!r}; expected a tuple of Initial, Dirichlet, ...")
+    for condition in conditions:
+        if not isinstance(condition, Condition):
+            what = type(condition).__name__
+            raise ValueError(f"{title}: conditions has a {what}; expected Initial, Dirichlet, ...")
+    return tuple(conditions)
 
 
 class Problem:
-    """A PDE with its domain, fields, derivatives, conditions and, where there is one, its solution.
+    """A PDE with its domain, fields, derivatives, conditions and, if it is known, its solution.
 
     Declare:
-        domain: the Box.
-        fields: names of the unknowns; ("u",) unless said.
-        derivatives: those that `residual` uses, by coordinate letters ("tt", "x"); lower ones come along.
+        domain: a Domain, e.g. a Box.
+        fields: names of the unknowns; ("u",) by default.
+        derivatives: those that `residual` uses, by coordinate letters ("tt", "x"); lower ones are included.
         conditions: tuple of conditions (initial, boundary, ...).
         residual(p, u, ...): a tensor (N,), or a tuple or dict of them, zero where the PDE holds.
         exact(p): the solution, (N,) (a tuple or dict for several fields); or
         reference: path of an .npz file beside the problem's own, with one array per coordinate and per field.
         grid: points per coordinate of the evaluation grid.
 
-    A coefficient is a number, a word or a truth value, with a default. The initializer is made of them: a problem has
-    none of its own.
+    A coefficient is a number, a string or a truth value, with a default. The initializer takes the coefficients: a
+    problem does not define one.
 
-    Raises ValueError for a declaration that does not fit together, naming the culprit.
+    Example:
+        >>> from mask_pinns import Box, Dirichlet, Problem
+        >>> class Poisson(Problem):
+        ...     domain = Box(x=(0, 1))
+        ...     derivatives = ("xx",)
+        ...     conditions = (Dirichlet("x", u=0.0),)
+        ...     source: float = 1.0
+        ...     def residual(self, p, u):
+        ...         return u.xx + self.source
+        >>> Poisson(source=2.0).coefficients()
+        {'source': 2.0}
+
+    Raises ValueError for a declaration that is not consistent, naming the part that is wrong.
     """
 
     domain: ClassVar[Any]
@@ -81,7 +108,9 @@ class Problem:
         super().__init_subclass__()
         for name in {"__init__", "__post_init__"} & set(vars(cls)):
             raise ValueError(f"{cls.__name__} defines {name}: declare coefficients instead, and properties of them")
-        with blamed("a coefficient", cls.__name__):
+        if "conditions" in vars(cls):
+            cls.conditions = _DeclaredConditions(vars(cls)["conditions"])
+        with attribute_errors_to("a coefficient", cls.__name__):
             dataclasses.dataclass(eq=False, kw_only=True, frozen=True)(cls)
         for name, field in cls.coefficient_fields().items():
             what = f"coefficient {name!r} of {cls.__name__}"
@@ -96,8 +125,8 @@ class Problem:
     def __post_init__(self) -> None:
         for name, field in self.coefficient_fields().items():
             what = f"coefficient {name!r} of {self.title}"
-            object.__setattr__(self, name, like(field.default, getattr(self, name), what))
-        if not hasattr(type(self), "domain") or not isinstance(self._declared("domain"), Box):
+            object.__setattr__(self, name, convert_coefficient(field.default, getattr(self, name), what))
+        if not hasattr(type(self), "domain") or not isinstance(self._declared("domain"), Domain):
             raise ValueError(f"{self.title} has no domain; declare e.g. domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))")
         self._check_fields()
         derivatives = checked_names(self._declared("derivatives"), self.title)
@@ -108,11 +137,11 @@ class Problem:
             if names.count(name) > 1:
                 raise ValueError(f"{self.title} has two conditions called {name!r}; give one of them another `name=`")
         for condition in self.terms:
-            condition.check(self)
+            condition.check(self.domain, self.fields)
 
     def _declared(self, name: str) -> Any:
-        """What is declared, which may be a property and fail."""
-        with blamed(name, self.title):
+        """The declaration of this name, which may be a property that fails."""
+        with attribute_errors_to(name, self.title):
             return getattr(self, name)
 
     def _check_grid(self) -> None:
@@ -121,8 +150,8 @@ class Problem:
             return
         if not (isinstance(n, int) and n > 1):
             raise ValueError(f"{self.title}: grid is {n!r}; expected a whole number of points, 2 or more")
-        if n ** len(self.domain) > MOST_GRID_POINTS:
-            raise ValueError(f"{self.title}: grid is {n}; all in all it may have {MOST_GRID_POINTS:,} points")
+        if n ** len(self.domain) > MAX_GRID_POINTS:
+            raise ValueError(f"{self.title}: grid is {n}; all in all it may have {MAX_GRID_POINTS:,} points")
 
     def _check_fields(self) -> None:
         fields = self._declared("fields")
@@ -152,20 +181,18 @@ class Problem:
         return {name: getattr(self, name) for name in self.coefficient_fields()}
 
     @cached_property
+    def equation(self) -> Condition:
+        """The PDE as a term of the loss."""
+        return Equation(self.residual, self.derivatives)
+
+    @cached_property
     def terms(self) -> tuple[Condition, ...]:
         """The terms of the loss: the PDE, then the conditions."""
-        conditions = self._declared("conditions")
-        given = (conditions,) if isinstance(conditions, Condition) else conditions
-        if not isinstance(given, tuple | list):
-            raise ValueError(f"{self.title}: conditions is {given!r}; expected a tuple of Initial, Dirichlet, ...")
-        for c in given:
-            if not isinstance(c, Condition):
-                raise ValueError(f"{self.title}: conditions has a {type(c).__name__}; expected Initial, Dirichlet, ...")
-        return (Interior(), *given)
+        return (self.equation, *self._declared("conditions"))
 
     def solution(self, points: Tensor) -> Tensor | None:
         """The exact solution at points (M, D), as (M, F); None where it is not known in closed form."""
-        with blamed("exact", self.title):
+        with attribute_errors_to("exact", self.title):
             exact = self.exact(Points(points, self.domain.names))
         if exact is None:
             return None
@@ -184,10 +211,11 @@ class Problem:
         )
 
     def evaluation(self) -> Evaluation:
-        """The evaluation grid: the reference's own, or `grid` points per coordinate (about 40,000 in all)."""
+        """The evaluation grid: the reference's, or `grid` points per coordinate (by default about 40,000 in all)."""
         if self._declared("reference") is not None:
-            return self._load_reference()
-        n = self.grid or max(2, min(200, round(GRID_POINTS ** (1 / len(self.domain)))))
+            path = Path(inspect.getfile(type(self))).parent / str(self.reference)
+            return load_reference(path, self.domain, self.fields, self.title)
+        n = self.grid or max(2, min(200, round(DEFAULT_GRID_POINTS ** (1 / len(self.domain)))))
         bounds = zip(self.domain.names, self.domain.low, self.domain.high, strict=True)
         axes = {name: torch.linspace(a, b, n, dtype=torch.float64) for name, a, b in bounds}
         points = mesh(list(axes.values()))
@@ -195,65 +223,12 @@ class Problem:
         if values is not None and not values.isfinite().all():
             raise ValueError(f"{self.title}.exact is not finite everywhere on the evaluation grid")
         if values is not None:
-            self._check_size(values, "exact")
+            check_nonzero(values, f"{self.title}: exact")
         return Evaluation(axes, points, values)
 
-    def _check_size(self, values: Tensor, what: str) -> None:
-        if not values.any():
-            raise ValueError(
-                f"{self.title}: {what} is 0 on the whole evaluation grid; no error is relative to that, leave it out"
-            )
 
-    def _load_reference(self) -> Evaluation:
-        path = Path(inspect.getfile(type(self))).parent / str(self.reference)
-        if not path.is_file():
-            raise ValueError(f"{self.title}: the reference {path} does not exist")
-        try:
-            with np.load(path) as file:
-                data = {k: torch.from_numpy(real(file[k])) for k in file.files}
-        except Exception as error:  # not an .npz file, or not of numbers
-            raise ValueError(f"{self.title}: the reference {path} cannot be read: {error}") from None
-        for name in (*self.domain.names, *self.fields):
-            if name not in data:
-                raise ValueError(f"{self.title}: the reference {path.name} has no array {name!r}")
-            if not data[name].isfinite().all():
-                raise ValueError(f"{self.title}: {name!r} in the reference {path.name} is not finite everywhere")
-        axes = {name: data[name] for name in self.domain.names}
-        for name, axis in axes.items():
-            self._check_axis(name, axis, path)
-        shape = tuple(map(len, axes.values()))
-        for name in self.fields:
-            if data[name].shape != shape:
-                raise ValueError(
-                    f"{self.title}: {name!r} in {path.name} has shape {tuple(data[name].shape)}; its axes say {shape}"
-                )
-        values = torch.stack([data[f].reshape(-1) for f in self.fields], 1)
-        self._check_size(values, f"the reference {path.name}")
-        return Evaluation(axes, mesh(list(axes.values())), values)
-
-    def _check_axis(self, name: str, axis: Tensor, path: Path) -> None:
-        if axis.ndim != 1:
-            raise ValueError(f"{self.title}: axis {name!r} in {path.name} has shape {tuple(axis.shape)}; expected 1-D")
-        if len(axis) < 2 or not (axis.diff() > 0).all():
-            raise ValueError(f"{self.title}: axis {name!r} in {path.name} does not increase from 2 points or more")
-        low, high = self.domain[name]
-        slack = ROUNDING * (high - low)
-        if axis[0] < low - slack or axis[-1] > high + slack:
-            raise ValueError(
-                f"{self.title}: axis {name!r} in {path.name} runs from {axis[0]:g} to {axis[-1]:g}, outside the "
-                f"domain's [{low:g}, {high:g}]"
-            )
-
-
-def real(array: np.ndarray) -> np.ndarray:
-    """An array in double precision. Raises ValueError for one of anything but real numbers."""
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"an array of {array.dtype}; expected real numbers")
-    return array.astype(np.float64)
-
-
-def like(default: Any, value: Any, what: str) -> Any:
-    """value as a number of the default's type. Raises ValueError where it is none, or not finite."""
+def convert_coefficient(default: Any, value: Any, what: str) -> Any:
+    """value as a number of the default's type. Raises ValueError if it is not one, or not finite."""
     kind = type(default) if isinstance(default, int | float) and not isinstance(default, bool) else None
     if kind is None:
         return value

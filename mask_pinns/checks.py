@@ -1,0 +1,23 @@
+"""Checks whether a value that a user wrote is a number."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+from torch import Tensor
+
+
+def is_number(x: object) -> bool:
+    """Whether x is one real number, of Python, numpy, or a tensor; NaN and infinity are."""
+    if isinstance(x, Tensor):
+        return x.ndim == 0 and not x.is_complex()
+    return isinstance(x, numbers.Real) and not isinstance(x, bool)
+
+
+def is_finite(x: object) -> bool:
+    """Whether x is one real number that a float can hold: not NaN, not infinite, not 10**400."""
+    try:
+        return is_number(x) and math.isfinite(float(x))  # type: ignore[arg-type]
+    except OverflowError:
+        return False

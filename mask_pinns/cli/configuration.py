@@ -1,0 +1,153 @@
+"""Reads the configuration that flags start from: files, recipes, checkpoints, and the names of problem and network.
+
+It starts from the run's configuration if a run is resumed or evaluated, else from `--config`, else from the problem's
+recipe.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+
+from mask_pinns.checkpoints.atomic_files import whole_file
+from mask_pinns.cli.run_folder import UsageError, find_checkpoint, run_folder_of
+from mask_pinns.networks import network_options
+from mask_pinns.settings import merge
+
+LONG_FORMS = {"--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde"}
+NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points")
+"""Settings that are not necessary to repeat a run."""
+
+
+def configs_folder() -> Path:
+    """Returns the folder of recipes, inside the installed package or at the top of the checkout."""
+    here = Path(__file__).parents[1]
+    return next((p for p in (here / "configs", here.parent / "configs") if p.is_dir()), here / "configs")
+
+
+def gather(words: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """Returns the configuration that the flags start from, and the words that remain to be parsed."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for flag in ("--problem.name", "--network.name", "--resume", "--ckpt_path", "--folder"):
+        parser.add_argument(flag)
+    parser.add_argument("--config", action="append", default=[])
+    words = [_long_form(word) for word in words]
+    try:
+        flags, _ = parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise UsageError(str(error)) from None
+    config: dict[str, Any] = {"problem": {"name": "wave"}, "network": {"name": "masked"}}
+    problem, network = getattr(flags, "problem.name"), getattr(flags, "network.name")
+    for file in _files(flags, problem):
+        config = merge(config, load_yaml(file))
+    if problem is not None and problem != config["problem"]["name"]:
+        config["problem"] = {"name": problem}  # the file's coefficients belong to another problem
+    if network is not None and network != config["network"]["name"]:
+        known = network_options(network)
+        config["network"] = {k: v for k, v in config["network"].items() if k in known} | {"name": network}
+    return config, _without(words, "--config")
+
+
+def _long_form(word: str) -> str:
+    """Replaces a short flag by its long form: --problem NAME by --problem.name NAME."""
+    flag, equals, value = word.partition("=")
+    return LONG_FORMS.get(flag, flag) + equals + value
+
+
+def _files(flags: argparse.Namespace, problem: str | None) -> list[Path]:
+    """Returns the configuration files to read; later ones override earlier ones."""
+    given, files = flags.resume or flags.ckpt_path, [Path(file) for file in flags.config]
+    if given:
+        checkpoint = find_checkpoint(given, Path(flags.folder or "runs"))
+        if flags.resume or checkpoint.parent.name == "checkpoints":
+            return _run_configuration(run_folder_of(checkpoint), files)
+    if given or files:
+        return files
+    recipe = configs_folder() / f"{problem or 'wave'}.yaml"
+    return [recipe if recipe.is_file() else configs_folder() / "default.yaml"]
+
+
+def _run_configuration(run: Path, files: list[Path]) -> list[Path]:
+    """Returns the run's configuration file, then the files that override it. Raises UsageError if there is neither."""
+    run_file = run / "config.yaml"
+    if run_file.is_file() and load_yaml(run_file):
+        return [run_file, *files]
+    if not files:
+        raise UsageError(f"{run_file}, the configuration of the run, is missing or empty; give it with --config FILE")
+    return files
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Reads a configuration file, with short forms ("problem: wave") in full. Raises UsageError if it is invalid."""
+    if not path.is_file():
+        raise UsageError(f"configuration file {path} does not exist")
+    try:
+        content = _load_strictly(path.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"configuration file {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"configuration file {path} holds a {type(content).__name__}; expected keys and values")
+    if not all(isinstance(key, str) for key in content):
+        raise UsageError(f"configuration file {path} has a key that is no name")
+    for key in ("problem", "network"):
+        if isinstance(content.get(key), str):
+            content[key] = {"name": content[key]}
+        if not isinstance(content.get(key, {}), dict):
+            raise UsageError(f"{key} in {path} is {content[key]!r}; expected a name, or a name with options")
+        if not isinstance(content.get(key, {}).get("name", ""), str):
+            raise UsageError(f"{key}.name in {path} is {content[key]['name']!r}; expected a name")
+    for key in ("trainer", "weights", "embedding"):
+        if not isinstance(content.get(key, {}), dict):
+            raise UsageError(f"{key} in {path} is {content[key]!r}; expected keys and values")
+    for group, key in ((content, "exact"), (content.get("embedding", {}), "periodic")):
+        if isinstance(group.get(key), str):
+            group[key] = [group[key]]
+        if not isinstance(group.get(key, []), list):
+            raise UsageError(f"{key} in {path} is {group[key]!r}; expected a name or a list of names")
+    if not isinstance(content.get("adaptive", []), list):
+        raise UsageError(f"adaptive in {path} is {content['adaptive']!r}; expected a list of two numbers, e.g. [1, 1]")
+    if isinstance(content.get("points"), int):
+        content["points"] = {"pde": content["points"]}
+    return content
+
+
+def _load_strictly(text: str) -> Any:
+    """Parses a text of YAML. Raises yaml.YAMLError if it is not YAML or a key occurs twice."""
+    loader = _StrictLoader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Loads primitives only. Raises yaml.YAMLError for a key that occurs twice in a mapping."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1 and key != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} occurs twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _without(words: list[str], flag: str) -> list[str]:
+    """Returns the words without a flag and its value."""
+    others, skip = [], False
+    for word in words:
+        if skip or word == flag:
+            skip = not skip
+        elif not word.startswith(flag + "="):
+            others.append(word)
+    return others
+
+
+def save(config: SimpleNamespace, path: Path) -> None:
+    """Writes the configuration to a file that is complete or does not exist. `--config` with it repeats the run."""
+    content = {k: v for k, v in vars(config).items() if k not in NOT_SAVED}
+    with whole_file(path) as file:
+        yaml.safe_dump(content, file, sort_keys=False)

@@ -1,0 +1,45 @@
+"""`main`: the function that `python train.py` and the command `mask-pinns` call.
+
+Exit codes: 0 if the command is done; 1 if training had to stop (the loss became NaN or infinite, the disk is full,
+another process was lost); 2 if the command is invalid; after an interruption, with the state saved: 130 for Ctrl-C, 143
+for SIGTERM, 138 for SIGUSR1.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from mask_pinns.cli.parser import read
+from mask_pinns.cli.run import build, evaluate, fit, predict
+from mask_pinns.cli.run_folder import Stopped
+
+
+def _quiet() -> None:
+    """Silences messages of Lightning about things that are intended here."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", message="The dirpath has changed from")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code. An error of the user gives a message of one line."""
+    _quiet()
+    try:
+        command, config = read(sys.argv[1:] if argv is None else argv)
+        run = build(config)
+        if command == "fit":
+            return fit(run)
+        return predict(run) if command == "predict" else evaluate(run, command)
+    except Stopped as error:
+        print(f"stopped: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError, MisconfigurationException) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2

@@ -1,0 +1,179 @@
+"""Makes one checked configuration from flags, YAML files and recipes, with error messages of one line.
+
+`read` works in two steps, because the flags depend on the problem and the network. It first gathers the configuration
+files (that of the run if it is resumed, else `--config`, else the problem's recipe) and the names of problem and
+network. Then it parses the flags of these two. Problem and network are not built here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import inspect
+import re
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+from docstring_parser import parse as parse_docstring
+from jsonargparse import ArgumentParser
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+from lightning import Trainer
+
+from mask_pinns.cli import checks
+from mask_pinns.cli.configuration import gather
+from mask_pinns.cli.run_folder import UsageError
+from mask_pinns.cli.settings import SETTINGS
+from mask_pinns.jets import ACTIVATIONS
+from mask_pinns.networks import NETWORKS, network_options
+from mask_pinns.networks.embeddings import Embedding
+from mask_pinns.optim import OPTIMIZERS
+from mask_pinns.problems import PROBLEMS
+from mask_pinns.problems.loading import problem_class
+from mask_pinns.settings import Option, flatten, options, plain
+
+COMMANDS = ("fit", "validate", "test", "predict")
+TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "detect_anomaly", "limit_val_batches"}
+"""Flags of Lightning's Trainer. None may take a class: the parser would import any module to check its type."""
+SHORT_FLAGS = ("width", "blocks", "activation", "mask", "mask_init", "first_scale", "first_bias")
+DESCRIPTION = f"""Trains a Mask-PINN on a PDE. With no flags: the wave equation, by its recipe.
+
+  python train.py                                        train
+  python train.py --problem burgers --width 32 --seed 1  another problem, network and seed
+  python train.py --problem my_problem.py:MyProblem      your own problem
+  python train.py --config configs/paper/wave.yaml       the published settings
+  python train.py --resume last                          go on with the latest run
+  python train.py test --ckpt_path runs/wave-1           evaluate its best checkpoint
+
+problems:    {", ".join(PROBLEMS)}, or FILE.py:CLASS
+networks:    {", ".join(NETWORKS)}
+activations: {", ".join(ACTIVATIONS)}
+optimizers:  {", ".join(OPTIMIZERS)}, alone or in phases: "adam 2000, lbfgs"
+"""
+
+
+def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
+    """Returns the command ("fit" if not given) and the configuration in plain numbers, strings, lists and dicts.
+
+    Raises ValueError for an invalid command or configuration.
+    """
+    words = list(argv)
+    command = words.pop(0) if words and words[0] in COMMANDS else "fit"
+    base, words = gather(words)
+    parser = build_parser(base["problem"]["name"], base["network"]["name"])
+    required = {key for key, value in parser.get_defaults().items() if value is not None}
+    lists = [action.dest for action in parser._actions if action.nargs == "*"]
+    switches = [action.dest for action in parser._actions if action.nargs == 0]
+    base = checks.normalize_file_settings(base, lists, switches)
+    try:
+        typed = flatten(parser.parse_object(base, defaults=True).as_dict())  # set_defaults does not check types
+        parser.set_defaults({key: typed[key] for key in flatten(base)})
+        config = parser.parse_args(words)
+    except argparse.ArgumentError as error:
+        raise UsageError(explain_error(str(error), parser)) from None
+    except KeyError as error:
+        raise UsageError(explain_error(str(error.args[0]), parser)) from None
+    for key in required:
+        if config[key] is None:
+            raise UsageError(f"{key} is empty (null); give it a value or leave it out")
+    settings = plain(config.as_dict())
+    checks.check_settings(settings)
+    return command, SimpleNamespace(**settings)
+
+
+def build_parser(problem: str, network: str) -> ArgumentParser:
+    """Makes the parser for one problem and one network."""
+    parser = ArgumentParser(
+        prog="train.py",
+        description=DESCRIPTION,
+        formatter_class=_Formatter,
+        exit_on_error=False,
+        allow_abbrev=False,
+        usage="%(prog)s [fit|validate|test|predict] [flags]",
+    )
+    parser._negative_number_matcher = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)  # argparse's misses -1e-3, -inf
+    parser.add_argument("--config", action="config", help="YAML file with any of these settings; flags override it")
+    _add_problem(parser, problem)
+    _add_network(parser, network)
+    for title, classes in SETTINGS.items():
+        _add_settings(parser, title, classes)
+    _add_trainer(parser)
+    return parser
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the examples."""
+
+
+def _add_problem(parser: ArgumentParser, name: str) -> None:
+    cls = problem_class(name)
+    group = parser.add_argument_group(f"problem: {name}", inspect.cleandoc(cls.__doc__ or ""))
+    group.add_argument(
+        "--problem.name", type=str, default=name, help="short: --problem NAME, or --problem FILE.py:CLASS"
+    )
+    for key, field in cls.coefficient_fields().items():
+        kind = type(field.default) if isinstance(field.default, int | float | str) else str
+        group.add_argument(f"--problem.{key}", type=kind, default=field.default, help="coefficient")
+
+
+def _add_network(parser: ArgumentParser, name: str) -> None:
+    options = network_options(name)
+    builder = NETWORKS[name]
+    cls = getattr(builder, "func", builder)
+    help_of = {p.arg_name: p.description for p in parse_docstring(inspect.getdoc(cls) or "").params}
+    group = parser.add_argument_group(f"network: {name}")
+    group.add_argument("--network.name", type=str, default=name, help=f"short: --network NAME; {', '.join(NETWORKS)}")
+    for key, parameter in options.items():
+        kind = {"width": PositiveInt, "blocks": NonNegativeInt}.get(key, parameter.annotation)
+        short = [f"--{key}"] if key in SHORT_FLAGS else []
+        group.add_argument(f"--network.{key}", *short, type=kind, default=parameter.default, help=help_of.get(key))
+
+
+def _add_settings(parser: ArgumentParser, title: str, classes: Iterable[type]) -> None:
+    """Adds a flag for every field of the classes of settings. The embedding's flags have a prefix and a short form."""
+    notes = [inspect.cleandoc(cls.__doc__ or "").partition("\n")[0] for cls in classes]
+    group = parser.add_argument_group(title, " ".join(notes))
+    for cls in classes:
+        if title == "the network's ends":
+            for option in options(Embedding):
+                _add_option(group, option, f"--embedding.{option.name}", f"--{option.name}")
+        for option in options(cls):
+            _add_option(group, option, f"--{option.name}")
+
+
+def _add_option(group: Any, option: Option, *flags: str) -> None:
+    help_text = option.help.replace("%", "%%")  # argparse formats the help text with %
+    if option.switch:
+        group.add_argument(*flags, action="store_true", help=help_text)
+        return
+    many = {"nargs": "*"} if option.many else {}
+    group.add_argument(*flags, type=option.kind, default=option.default, help=help_text, **many)
+
+
+def _add_trainer(parser: ArgumentParser) -> None:
+    skip = set(inspect.signature(Trainer.__init__).parameters) - TRAINER_FLAGS - {"self"}
+    parser.add_class_arguments(Trainer, "trainer", skip=skip, instantiate=False)
+    parser.add_argument("--trainer.profiler", type=str | None, default=None, help="simple, advanced, pytorch")
+
+
+def explain_error(message: str, parser: ArgumentParser) -> str:
+    """Returns a parser's message in one line; for an unknown flag, with the nearest one and the flags of its group."""
+    flags = [s for s in parser._option_string_actions if s.startswith("--")]
+    if match := re.search(r"unrecognized arguments: (\S+)|No action for key \"(\S+)\"|Option '(\S+)' is not", message):
+        given = next(group for group in match.groups() if group)
+        return _unknown_flag("--" + given.lstrip("-").partition("=")[0], flags) if given[0] != "'" else message
+    message = re.sub(r'Parser key "([^"]*)":', r"\1:", message)
+    message = re.sub(r"Expected an? <class '(\w+)'>", r"expected \1", message)
+    if reason := re.search(r"Errors:\n\s*- ([^\n]*)", message):
+        value = re.search(r"Given value: (.*)", message)
+        message = f"{message.partition(':')[0]}: {reason[1]}, got {value[1] if value else '?'}"
+    return " ".join(message.split())
+
+
+def _unknown_flag(flag: str, flags: list[str]) -> str:
+    """Makes the message about a flag that does not exist."""
+    prefix = flag.partition(".")[0] + "."
+    group = [f for f in flags if f.startswith(prefix)] if "." in flag else []
+    close = difflib.get_close_matches(flag, group or flags, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"unknown setting {flag}{hint}" + (f" There are: {', '.join(group)}" if group else "")

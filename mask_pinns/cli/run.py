@@ -1,0 +1,263 @@
+"""Executes one command of `train.py` (fit, validate, test, predict) with a checked configuration."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from rich.console import Console
+from rich.table import Table
+
+from mask_pinns import callbacks
+from mask_pinns.checkpoints.compatibility import changes
+from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, resume_error
+from mask_pinns.checkpoints.rollback import NonFiniteLoss
+from mask_pinns.cli.configuration import load_yaml, save
+from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, burst, intervals
+from mask_pinns.cli.plan import plan, require_training_memory
+from mask_pinns.cli.points_file import read_points
+from mask_pinns.cli.run_folder import (
+    Stopped,
+    UsageError,
+    find_checkpoint,
+    locked,
+    new_folder,
+    run_folder_of,
+    stop_error,
+)
+from mask_pinns.cli.settings import MachineSettings, RunSettings
+from mask_pinns.cli.trainer import PRECISIONS, lost_process, make_trainer
+from mask_pinns.datamodules import PointsDataModule, Sampling
+from mask_pinns.module import MaskPINN
+from mask_pinns.networks.assembly import Constraints
+from mask_pinns.networks.evaluation_mode import evaluation_mode
+from mask_pinns.objective import LossSettings
+from mask_pinns.problems.errors import ProblemFailed
+from mask_pinns.registry import lookup
+from mask_pinns.settings import options, pick
+from mask_pinns.stepper import TrainingSettings
+
+DEFAULT_STEPS = 10_000
+"""The steps of a run without --steps if a phase has no number of steps."""
+COMPARED_SETTINGS = (Constraints, TrainingSettings, LossSettings, Sampling, RunSettings, MachineSettings)
+"""Classes of settings. Runs are compared by those of their fields that determine the training."""
+
+
+@dataclass
+class Run:
+    """Holds the parts that a command needs."""
+
+    config: SimpleNamespace
+    module: MaskPINN
+    data: PointsDataModule
+    console: Console
+
+    @property
+    def steps(self) -> int:
+        """The total number of steps: --steps, else the sum over the phases, else 10,000."""
+        lengths = [phase.steps for phase in self.module.schedule.phases]
+        return self.config.steps or (DEFAULT_STEPS if None in lengths else sum(n for n in lengths if n))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the weights, except in a phase with its own precision."""
+        precision = lookup(PRECISIONS, str(self.config.precision), "precision")
+        return torch.float64 if precision == "64-true" else torch.float32
+
+    @property
+    def every(self) -> dict[str, int]:
+        """The steps between logged losses, validations, recordings of the features, and figures, by name."""
+        return intervals({name: getattr(self.config, f"{name}_every") for name in INTERVALS}, self.steps)
+
+
+def build(config: SimpleNamespace) -> Run:
+    """Makes problem, network, objective and points, and tests them on a few points, so that mistakes are found here."""
+    L.seed_everything(config.seed, verbose=False)
+    torch.set_float32_matmul_precision(config.matmul_precision)
+    given = vars(config)
+    module = MaskPINN(
+        config.problem,
+        config.network,
+        constraints=pick(Constraints, given),
+        loss=pick(LossSettings, given),
+        training=pick(TrainingSettings, given),
+    )
+    data = PointsDataModule(module.problem, pick(Sampling, given), hard=module.objective.hard)
+    module.check()
+    module.problem.evaluation()
+    run = Run(config, module, data, Console(quiet=bool(getattr(rank_zero_only, "rank", 0))))
+    trainer = make_trainer(config, logger=False)
+    require_training_memory(module, data.counts, trainer.world_size, trainer.strategy.root_device)
+    make_callbacks(run, Path(config.folder))
+    return run
+
+
+def make_callbacks(run: Run, folder: Path) -> tuple[callbacks.RunSummary, list[L.Callback]]:
+    """Makes the callbacks of a run. Returns the summary, and all of them in the order in which they are called."""
+    config, throughput = run.config, callbacks.Throughput()
+    statistics = callbacks.FeatureStatistics(
+        run.every["statistics"],
+        config.statistics_probes,
+        config.statistics_record,
+        share=None if config.statistics_every else STATISTICS_SHARE,
+        folder=folder,
+        console=run.console,
+    )
+    summary = callbacks.RunSummary(folder, throughput, config.seed, run.console, statistics)
+    return summary, [
+        throughput,
+        callbacks.Progress(throughput, console=run.console),
+        statistics,
+        callbacks.SolutionFigures(folder, run.every["figures"]),
+        callbacks.best_checkpoint(folder / "checkpoints"),
+        callbacks.LastCheckpoint(folder / "checkpoints", run.every["validate"]),
+        summary,
+        callbacks.Hyperparameters(compared_settings(config), summary),
+    ]
+
+
+def compared_settings(config: SimpleNamespace) -> dict[str, Any]:
+    """Returns the settings that determine the training, for the comparison of runs."""
+    decisive = [option.name for cls in COMPARED_SETTINGS for option in options(cls) if option.decides]
+    return {name: getattr(config, name) for name in ("problem", "network", "embedding", *decisive)}
+
+
+def fit(run: Run) -> int:
+    """Trains from the start or a checkpoint, writes the run folder, and prints a short table. Returns the exit code."""
+    config = run.config
+    if config.ckpt_path:
+        raise UsageError("--ckpt_path is for validate, test and predict; to go on training: --resume")
+    if config.resume and config.name:
+        raise UsageError(f"--name {config.name} is for a new run; a resumed run stays in its folder: leave out --name")
+    checkpoint = find_checkpoint(config.resume, Path(config.folder)) if config.resume else None
+    with ExitStack() as locks:
+        if checkpoint:
+            folder = locks.enter_context(locked(run_folder_of(checkpoint)))
+        done = steps_done(run, checkpoint) if checkpoint else 0
+        if done >= run.steps:
+            raise UsageError(f"{checkpoint} has had {done} steps already; go on with a larger --steps")
+        run.data.burst, run.module.log_every = burst(run.config.burst, run.every), run.every["log"]
+        if config.explain or config.dry_run:
+            explain(run)
+        if config.dry_run:
+            return 0
+        if not checkpoint:
+            folder = locks.enter_context(locked(new_folder(config)))
+        return train(run, folder, checkpoint, done)
+
+
+def steps_done(run: Run, checkpoint: Path) -> int:
+    """Returns the number of steps of the checkpoint. Prints which settings change in this session."""
+    content, run_file = check_resume(checkpoint, run.module, run.dtype), run_folder_of(checkpoint) / "config.yaml"
+    before = content.get("hyper_parameters", {}) | (load_yaml(run_file) if run_file.is_file() else {})
+    if changed := changes(before, vars(run.config), (Sampling, LossSettings, TrainingSettings, MachineSettings)):
+        run.console.print(f"from here on: {changed}", highlight=False, soft_wrap=True)
+    return int(content["global_step"])
+
+
+def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
+    """Trains in a locked folder, from the checkpoint after `done` steps if there is one. Returns the exit code."""
+    summary, observers = make_callbacks(run, folder)
+    run.module.schedule.bounded = run.config.steps is None  # with a larger --steps, the last phase is longer
+    stopper = callbacks.StopOnSignal()
+    trainer = make_trainer(
+        run.config,
+        default_root_dir=folder,
+        max_steps=run.steps,
+        max_epochs=-1,
+        min_epochs=0,
+        val_check_interval=run.every["validate"] // run.data.burst,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        plugins=(callbacks.WholeFiles(),),
+        logger=make_loggers(folder, done),
+        callbacks=[*observers, stopper],
+    )
+    run.console.print(f"{run.module.problem.title}: {run.steps:,} steps, run folder {folder}", highlight=False)
+    if uneven := run.data.uneven(trainer.world_size):
+        run.console.print(f"points of {uneven} do not divide by {trainer.world_size} processes: rounded up")
+    try:
+        if trainer.is_global_zero:
+            save(run.config, folder / "config.yaml")
+        trainer.fit(run.module, run.data, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:  # Lightning exits so at a second signal
+        return 128 + (stopper.received or signal.SIGINT)
+    except (OSError, NonFiniteLoss, ProblemFailed) as error:
+        raise stop_error(error, folder) from error
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if lost_process(error, trainer):
+            reason = str(error).strip().splitlines()[0]
+            raise Stopped(f"another process of this run is gone ({reason}); go on with --resume {folder}") from error
+        if checkpoint is None or summary.started:
+            raise
+        raise resume_error(checkpoint, run.module, run.dtype, error) from error
+    finally:
+        if trainer.is_global_zero and summary.result:
+            summary.show()
+    return 128 + stopper.received if run.module.stop_reason == "interrupted" else 0
+
+
+def make_loggers(folder: Path, done: int) -> list[Any]:
+    """Makes the loggers of TensorBoard and metrics.csv. On resume they drop what was logged after the checkpoint."""
+    purge = done + 1 if done else None
+    tensorboard = TensorBoardLogger(folder.parent, folder.name, version="", default_hp_metric=False, purge_step=purge)
+    return [tensorboard, callbacks.MetricsFile(folder, resume_at=done)]
+
+
+def explain(run: Run) -> None:
+    """Prints the plan of the training, with an estimate of the time of a step on this machine."""
+    trainer = make_trainer(run.config, logger=False)
+    if not trainer.is_global_zero:
+        return
+    module = run.module
+    device = trainer.strategy.root_device
+    trainer.strategy.precision_plugin.convert_module(module)
+    module.to(device)
+    dtype = next(module.network.parameters()).dtype
+    table = Table(show_header=False, title=f"{module.problem.title}: the plan")
+    with evaluation_mode(module):
+        for label, text in plan(module, run.data.draw(0, 0, trainer.world_size, device, dtype), run.steps):
+            table.add_row(label, text)
+    run.console.print(table)
+
+
+def evaluate(run: Run, stage: str) -> int:
+    """Prints loss and errors of a checkpoint: of a run folder, the best one."""
+    load_checkpoint_of(run)
+    results = getattr(make_trainer(run.config, logger=False), stage)(run.module, run.data, verbose=False)
+    for name, value in results[0].items():
+        run.console.print(f"{name}  {value:.6e}", highlight=False)
+    return 0
+
+
+def predict(run: Run) -> int:
+    """Writes points (N, D) and values (N, F) to prediction.npz, in the run folder or beside a single checkpoint."""
+    file = run.config.predict_points
+    points = (
+        read_points(file, run.module.problem.domain.names) if file else run.module.problem.evaluation().points.numpy()
+    )
+    checkpoint = load_checkpoint_of(run)
+    folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    np.savez(folder / "prediction.npz", points=points, values=run.module.predict(points))
+    run.console.print(f"{len(points):,} points written to {folder / 'prediction.npz'}", highlight=False)
+    return 0
+
+
+def load_checkpoint_of(run: Run) -> Path:
+    """Loads the checkpoint of --ckpt_path into the module, in the dtype of its training, and returns its path."""
+    if run.config.resume or not run.config.ckpt_path:
+        raise UsageError("this command needs --ckpt_path: last, a run folder, or a checkpoint file (not --resume)")
+    checkpoint = find_checkpoint(run.config.ckpt_path, Path(run.config.folder), "best.ckpt")
+    content = check_checkpoint(checkpoint, run.module, run.dtype)
+    run.module.on_load_checkpoint(content)
+    run.module.load_state_dict(content["state_dict"])
+    return checkpoint

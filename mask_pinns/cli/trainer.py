@@ -1,0 +1,87 @@
+"""Makes the Trainer of a run, with the requested processes, devices and precision.
+
+Lightning starts the processes of one machine. A launcher (torchrun, SLURM) has started them already and gives their
+number in the environment. That number must equal the number by the flags, or every process would train alone and take
+itself for the first.
+"""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import lightning as L
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from mask_pinns.cli.run_folder import UsageError
+from mask_pinns.registry import lookup
+
+PRECISIONS: dict[str, Any] = {
+    "32": "32-true", "64": "64-true", "16": "16-mixed", "bf16": "bf16-mixed",
+    "32-true": "32-true", "64-true": "64-true", "16-mixed": "16-mixed", "bf16-mixed": "bf16-mixed",
+}  # fmt: skip
+LOST_PROCESS_SIGNS = (
+    "connection closed",
+    "connection reset",
+    "connection refused",
+    "broken pipe",
+    "gloo",
+    "nccl",
+    "timed out",
+)
+"""Words in the messages of backends about a process that does not answer any more."""
+
+
+def make_trainer(config: SimpleNamespace, plugins: tuple[Any, ...] = (), **options: Any) -> L.Trainer:
+    """Makes a Trainer for the machine in the configuration, without the output that this package prints instead.
+
+    Raises UsageError if there is no such machine, or if a launcher has started another number of processes.
+    """
+    machine: dict[str, Any] = {key: getattr(config, key) for key in ("accelerator", "devices", "strategy", "num_nodes")}
+    quiet: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False}
+    if str(config.strategy).startswith(("fsdp", "deepspeed")):
+        raise UsageError(
+            f"--strategy {config.strategy} shares out the parameters, but second-order methods need all of them in "
+            "each process; use --strategy ddp"
+        )
+    precision = lookup(PRECISIONS, str(config.precision), "precision")
+    launcher = _launcher()
+    try:
+        if launcher == "SLURM":
+            # Runs are resumed only by --resume. Lightning's own way would resume from any checkpoint in the folder.
+            plugins = (*plugins, SLURMEnvironment(auto_requeue=False))
+        options = machine | quiet | config.trainer | options
+        trainer = L.Trainer(precision=precision, inference_mode=False, plugins=list(plugins), **options)
+    except (TypeError, RuntimeError) as error:  # Lightning raises these for some devices and strategies
+        raise UsageError(f"no such machine or trainer ({machine | config.trainer}): {error}") from None
+    _check_world(trainer, launcher)
+    return trainer
+
+
+def _launcher() -> str | None:
+    """Returns the launcher that has started this process, "torchrun" or "SLURM", or None."""
+    if TorchElasticEnvironment.detect():
+        return "torchrun"
+    return "SLURM" if SLURMEnvironment.detect() else None
+
+
+def _check_world(trainer: L.Trainer, launcher: str | None) -> None:
+    """Raises UsageError if the launcher and the flags differ in the number of processes."""
+    variable = {"torchrun": "WORLD_SIZE", "SLURM": "SLURM_NTASKS"}.get(launcher or "")
+    started = int(os.environ[variable]) if variable else trainer.world_size
+    if started != trainer.world_size:
+        raise UsageError(
+            f"{launcher} has started {started} process(es), but the flags ask for {trainer.world_size}: --devices (of "
+            "one node) times --num_nodes must be that number, with --strategy ddp"
+        )
+    if trainer.world_size == 1 and getattr(rank_zero_only, "rank", None):
+        names = [n for n in ("RANK", "LOCAL_RANK", "SLURM_PROCID") if os.environ.get(n, "0") != "0"]
+        raise UsageError(f"{', '.join(names)} in the environment says that this is one process of several; unset it")
+
+
+def lost_process(error: Exception, trainer: L.Trainer) -> bool:
+    """Tells whether training on several processes failed because one of them was lost."""
+    lost = isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in LOST_PROCESS_SIGNS)
+    return trainer.world_size > 1 and lost

@@ -1,0 +1,92 @@
+"""`Box`, the axis-parallel domain, and `Face`, a part of it on which a condition holds.
+
+Legend: N points, D coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mask_pinns.checks import is_finite, is_number
+from mask_pinns.domains.domain import SIDES, Domain, Piece, Place
+
+MIN_RELATIVE_WIDTH = 1e-12
+"""Least width of a domain, relative to its largest coordinate: below it, points coincide in float64."""
+
+
+class Box(Domain):
+    """An axis-parallel domain with named coordinates: `Box(x=(0, 1), t=(0, 5))`.
+
+    Coordinates are single letters, in the order of the arguments; `t`, if there is one, is time.
+
+    Example:
+        >>> from mask_pinns import Box
+        >>> domain = Box(x=(0, 1), t=(0, 5))
+        >>> domain["t"], domain.names
+        ((0.0, 5.0), ('x', 't'))
+
+    Raises:
+        ValueError: no coordinate, a name that is not one letter, bounds that are not low < high and finite.
+    """
+
+    def __init__(self, **bounds: tuple[float, float]) -> None:
+        if not bounds:
+            raise ValueError("a Box needs at least one coordinate, e.g. Box(x=(0.0, 1.0))")
+        for name, pair in bounds.items():
+            if len(name) != 1 or not name.isalpha():
+                raise ValueError(f"coordinate {name!r} of the Box: a coordinate is a single letter, e.g. x")
+            if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(map(is_number, pair))):
+                raise ValueError(f"coordinate {name!r} of the Box: expected (low, high), two numbers, got {pair!r}")
+            if not (all(map(is_finite, pair)) and pair[0] < pair[1]):
+                raise ValueError(f"coordinate {name!r} of the Box: expected finite low < high, got {tuple(pair)}")
+            if not MIN_RELATIVE_WIDTH * max(map(abs, pair)) < pair[1] - pair[0] < float("inf"):
+                raise ValueError(
+                    f"coordinate {name!r} of the Box: no points fit between {pair[0]} and {pair[1]}; choose other units"
+                )
+        self.names: tuple[str, ...] = tuple(bounds)
+        self.low: tuple[float, ...] = tuple(float(a) for a, _ in bounds.values())
+        self.high: tuple[float, ...] = tuple(float(b) for _, b in bounds.values())
+
+    def __repr__(self) -> str:
+        return f"Box({', '.join(f'{n}={self[n]}' for n in self.names)})"
+
+    def section(self, fixed: Mapping[str, float]) -> Place:
+        return Place(((Face(self, dict(fixed)),),))
+
+    def walls(self, across: Sequence[str], side: str = "both") -> Place:
+        return Place(tuple(tuple(self._wall(name, end) for end in SIDES[side]) for name in across))
+
+    def _wall(self, name: str, end: int) -> Face:
+        return Face(self, {name: self[name][end]}, {name: (-1.0, 1.0)[end]})
+
+
+@dataclass(frozen=True)
+class Face(Piece):
+    """The part of a box on which some coordinates are fixed and the others are free."""
+
+    box: Box = field(compare=False)
+    fixed: Mapping[str, float]
+    normal: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def free(self) -> list[str]:
+        return [name for name in self.box.names if name not in self.fixed]
+
+    @property
+    def dimension(self) -> int:
+        return len(self.free)
+
+    def points(self, unit: Tensor) -> Tensor:
+        free = {c: self.box[c][0] + (self.box[c][1] - self.box[c][0]) * unit[:, i] for i, c in enumerate(self.free)}
+        columns = [free[c] if c in free else unit.new_full((len(unit),), self.fixed[c]) for c in self.box.names]
+        return torch.stack(columns, 1)
+
+    def mirrored(self, name: str) -> Face:
+        if name not in self.fixed:
+            return self
+        fixed = {**self.fixed, name: sum(self.box[name]) - self.fixed[name]}
+        return Face(self.box, fixed, {c: -n if c == name else n for c, n in self.normal.items()})

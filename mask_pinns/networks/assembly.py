@@ -1,0 +1,181 @@
+"""Assembly: embedding -> network -> symmetry -> hard constraints.
+
+The inputs of any network may be embedded, and its outputs may be changed so that conditions hold by construction. These
+hard conditions are then not part of the loss, and need no points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jsonargparse.typing import PositiveFloat
+from torch import nn
+
+from mask_pinns.jets import Activation, Jet, JetNetwork
+from mask_pinns.networks import make_network
+from mask_pinns.networks.embeddings import Embedding, make_embedding
+from mask_pinns.networks.hard_constraints import HardConstraints, check_constraints
+from mask_pinns.networks.symmetry import Parity, Symmetry, check_symmetric
+from mask_pinns.problems import Condition, Periodic, Problem
+from mask_pinns.registry import check_options, unknown
+from mask_pinns.settings import as_names, complete, names, plain, setting
+
+
+def _parities(given: Any) -> str:
+    """Parities in a form that can be compared: "x odd, y.u even"."""
+    pairs = [(k, v) for k, v in plain(given or {}).items()]
+    return ", ".join(f"{k} {v}" for k, v in sorted(pairs)) or "none"
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Embedding, hard conditions and symmetry, for any network and problem; by default none of them.
+
+    Args:
+        embedding: `Embedding`, or a mapping of its fields.
+        exact: conditions that hold by construction: initial dirichlet_x; all; auto (those that can)
+        exact_time: time scale on which hard initial conditions free the network; default: the whole interval
+        symmetry: --symmetry.x odd: fields that are even or odd about the middle of x, by construction
+
+    A periodic condition holds by construction if its coordinate is embedded as periodic; `periodic="auto"` embeds all
+    coordinates of periodic conditions. `HardConstraints` defines `exact_time`; see also `Symmetry`.
+
+    Example:
+        >>> from mask_pinns import Constraints, MaskPINN
+        >>> MaskPINN("wave", constraints=Constraints(exact="all")).objective.hard
+        ('initial', 'dirichlet_x')
+
+    Raises:
+        ValueError: an unknown option of the embedding.
+    """
+
+    embedding: Embedding = field(default_factory=Embedding)
+    exact: str | Sequence[str] = setting(factory=list, kind=str, many=True, bound=as_names)
+    exact_time: float | None = setting(None, kind=PositiveFloat | None, bound=plain)
+    symmetry: Mapping[str, Parity] = setting(factory=dict, kind=dict[str, str | dict[str, str]], bound=_parities)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.embedding, Embedding):
+            given = dict(self.embedding or {})
+            check_options(given, names(Embedding), "option of the embedding:")
+            object.__setattr__(self, "embedding", Embedding(**given))
+
+
+class AssembledNetwork(JetNetwork):
+    """embedding -> core -> symmetry -> hard constraints; each of them but the core may be None.
+
+    `hard_conditions` names the problem's conditions that hold by construction.
+    """
+
+    def __init__(
+        self,
+        embedding: nn.Module | None,
+        core: JetNetwork,
+        constraints: HardConstraints | None = None,
+        hard_conditions: Sequence[str] = (),
+        symmetry: Symmetry | None = None,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.core = core
+        self.constraints = constraints
+        self.hard_conditions = tuple(hard_conditions)
+        self.symmetry = symmetry
+
+    def layers(self, jet: Jet) -> Jet:
+        outputs = self._embedded(jet) if self.symmetry is None else self.symmetry(self._embedded, jet)
+        return outputs if self.constraints is None else self.constraints(jet, outputs)
+
+    def _embedded(self, jet: Jet) -> Jet:
+        result: Jet = self.core(jet if self.embedding is None else self.embedding(jet))
+        return result
+
+    def hidden(self) -> dict[str, Activation]:
+        """The activations of the core."""
+        return self.core.hidden()
+
+    def block_outputs(self) -> dict[str, nn.Module]:
+        return self.core.block_outputs()
+
+
+def assemble(
+    network: str | Mapping[str, Any] | nn.Module,
+    problem: Problem,
+    constraints: Constraints | None = None,
+    **options: Any,
+) -> nn.Module:
+    """The network for a problem with embedding, symmetry and hard constraints; the network alone if there are none.
+
+    Args:
+        network: as for `make_network`.
+        problem: the problem, whose domain is embedded and whose conditions hold.
+        constraints: embedding, symmetry and hard conditions.
+        options: single fields of the constraints, over those: `assemble("masked", problem, exact="all")`.
+
+    Raises:
+        ValueError: an unknown condition, or anything that one of the parts refuses.
+    """
+    (constraints,) = complete("constraint", {Constraints: constraints}, options)
+    embedding = _with_periods(constraints.embedding, problem)
+    embedding_layers = make_embedding(problem.domain, embedding)
+    by_ansatz, by_embedding = _hard_conditions(problem, constraints, embedding.periodic)
+    hard = HardConstraints(problem, by_ansatz, constraints.exact_time) if by_ansatz else None
+    if hard is not None:
+        check_constraints(problem, [*by_ansatz, *by_embedding], hard)
+    symmetry = Symmetry(problem.domain, problem.fields, constraints.symmetry) if constraints.symmetry else None
+    hard_names = [c.name for c in (*by_ansatz, *by_embedding)]
+    if symmetry is not None:
+        check_symmetric(problem, symmetry, hard, [c for c in problem.conditions if c.name not in hard_names])
+    inputs = len(problem.domain) if embedding_layers is None else embedding_layers[-1].width
+    core = make_network(network, int(inputs), len(problem.fields))  # type: ignore[arg-type]  # an attribute of a layer
+    if embedding_layers is None and hard is None and symmetry is None:
+        return core
+    if not isinstance(core, JetNetwork):
+        raise ValueError(
+            f"{type(core).__name__} is not made of layers that act on jets: no embedding, symmetry or exact "
+            "conditions can stand at its ends; make it a JetNetwork"
+        )
+    return AssembledNetwork(embedding_layers, core, hard, hard_names, symmetry)
+
+
+def _with_periods(embedding: Embedding, problem: Problem) -> Embedding:
+    """The embedding with the coordinates of all periodic conditions in place of "auto"."""
+    if embedding.periodic not in ("auto", ["auto"]):
+        return embedding
+    return replace(embedding, periodic=[c.across[0] for c in problem.conditions if isinstance(c, Periodic)])
+
+
+def _hard_conditions(
+    problem: Problem, constraints: Constraints, periodic: str | Sequence[str]
+) -> tuple[list[Condition], list[Condition]]:
+    """The hard conditions that A and B impose, and the periodic ones that the embedding imposes."""
+    requested = [constraints.exact] if isinstance(constraints.exact, str) else list(constraints.exact)
+    conditions = {c.name: c for c in problem.conditions}
+    for name in requested:
+        if name not in conditions and name not in ("all", "auto"):
+            raise unknown(name, [*conditions, "all", "auto"], f"condition of {problem.title}")
+    chosen = conditions if "all" in requested else {name: c for name, c in conditions.items() if name in requested}
+    by_embedding: list[Condition] = [
+        c for c in conditions.values() if isinstance(c, Periodic) and c.across[0] in periodic
+    ]
+    if "auto" in requested:
+        others = [c for c in conditions.values() if c not in by_embedding]
+        return _compatible(problem, others, by_embedding, constraints.exact_time), by_embedding
+    return [c for c in chosen.values() if c not in by_embedding], by_embedding
+
+
+def _compatible(
+    problem: Problem, conditions: list[Condition], by_embedding: list[Condition], exact_time: float | None
+) -> list[Condition]:
+    """The conditions that can be hard, each included if it does not contradict the ones before."""
+    included: list[Condition] = []
+    for condition in conditions:
+        try:
+            constraints = HardConstraints(problem, [*included, condition], exact_time)
+            check_constraints(problem, [*included, condition, *by_embedding], constraints)
+        except ValueError:
+            continue
+        included.append(condition)
+    return included

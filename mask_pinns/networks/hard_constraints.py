@@ -1,0 +1,241 @@
+"""Hard constraints, conditions that hold by construction: each field is u = A(p) + B(p) N(p), N the network's output.
+
+B vanishes where conditions hold, A has the values that they prescribe:
+
+    initial (u, u_t, at t0)   B has the factor tanh(s)^n, n the number of targets, s = (t - t0)/T
+                              A_0 = u0 + u1 T tanh(s)          (the targets taken at t0)
+                              A_0 = g, where the condition extends u0 by a function g(p) with g = u0 at t0
+    walls across x, [a, b]    B has the factor 4 (x - a)(b - x)/L^2;  (x - a)/L or (b - x)/L for one wall
+                              A_k = A_(k-1) + w_a (g_a - A_(k-1)|x=a) + w_b (g_b - A_(k-1)|x=b)
+                              w_a = (b - x)/L, w_b = (x - a)/L;  1 for one wall
+
+All factors are between 0 and 1 (T: by default the length of the time interval; a shorter T frees the network earlier).
+The corrections A_k - A_(k-1) (transfinite interpolation, Gordon and Hall 1973) vanish where the earlier conditions
+hold if the targets agree there, which `check_constraints` verifies.
+Sources: Lagaris et al. 1998; Sukumar and Srivastava 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from mask_pinns.domains import SIDES, Domain, Place, Points
+from mask_pinns.jets import Derivatives, Jet, Scalar
+from mask_pinns.jets.functions import tanh
+from mask_pinns.problems import Condition, Dirichlet, Initial, Periodic, Problem
+from mask_pinns.problems.conditions import Target
+from mask_pinns.problems.fields import fields_of
+
+RESIDUAL_TOLERANCE = 1e-6
+"""Largest residual of a hard condition, relative to the largest value of the fields or one."""
+PROBE_POINTS = 64
+"""Number of points on every piece of a place at which a condition is checked."""
+
+
+class JetPoints:
+    """The points that a target receives: `p.x` is a Scalar, the coordinate with its derivatives."""
+
+    def __init__(self, coordinates: Mapping[str, Scalar]) -> None:
+        self._coordinates = dict(coordinates)
+
+    @classmethod
+    def of(cls, x: Tensor, names: Sequence[str], derivatives: Derivatives) -> JetPoints:
+        """x: (N, D), with the derivatives of the coordinates themselves."""
+        columns = (Jet.of_coordinates(x[:, i : i + 1], (n,), derivatives) for i, n in enumerate(names))
+        return cls({n: Scalar(c.map(lambda s: s[:, 0])) for n, c in zip(names, columns, strict=True)})
+
+    def at(self, name: str, value: float) -> JetPoints:
+        """The same points moved to a face: one coordinate is fixed, with derivatives of zero."""
+        jet = self._coordinates[name].jet
+        fixed = Scalar(Jet(jet.derivatives, {"": torch.full_like(jet.value[:1], value)}))
+        return JetPoints(self._coordinates | {name: fixed})
+
+    def __getattr__(self, name: str) -> Scalar:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._coordinates:
+            raise ValueError(
+                f"p.{name}: targets of exact conditions use the coordinates {', '.join(self._coordinates)}"
+            )
+        return self._coordinates[name]
+
+
+@dataclass
+class Ansatz:
+    """A and B of one field.
+
+    Attributes:
+        domain: domain of the problem.
+        time: T in s = (t - t0)/T.
+        initial: targets of u, u_t at the earliest t; at most these two.
+        walls: targets by coordinate and side (0 low, 1 high).
+        extended: function that replaces the target of u after t0; None: the target itself.
+    """
+
+    domain: Domain
+    time: float = 1.0
+    initial: list[Target] = field(default_factory=list)
+    walls: dict[str, dict[int, Target]] = field(default_factory=dict)
+    extended: Target | None = None
+
+    def lift(self, p: JetPoints, walls: int | None = None) -> Scalar | float:
+        """A, with the corrections of the first `walls` coordinates that have walls (by default all)."""
+        walls = len(self.walls) if walls is None else walls
+        if walls == 0:
+            return self._initial_lift(p)
+        name, targets = list(self.walls.items())[walls - 1]
+        result = self.lift(p, walls - 1)
+        for side, target in targets.items():
+            face = p.at(name, self.domain[name][side])
+            gap = target_on_jets(target, face) - self.lift(face, walls - 1)
+            if isinstance(gap, Scalar) or gap:
+                result = result + gap * (self._distance(p, name, 1 - side) if len(targets) == 2 else 1.0)
+        return result
+
+    def factor(self, p: JetPoints) -> Scalar | float:
+        """B, the factor of the network's output."""
+        result: Scalar | float = 1.0
+        if self.initial:
+            result = self._time_factor(p) if len(self.initial) == 1 else self._time_factor(p) ** len(self.initial)
+        for name, targets in self.walls.items():
+            for side in targets:
+                result = result * self._distance(p, name, side) * (2.0 if len(targets) == 2 else 1.0)
+        return result
+
+    def _initial_lift(self, p: JetPoints) -> Scalar | float:
+        if not self.initial:
+            return 0.0
+        if self.extended is not None:
+            return target_on_jets(self.extended, p)
+        start = p.at("t", self.domain["t"][0])
+        values = [target_on_jets(target, start) for target in self.initial]
+        has_slope = len(values) == 2 and (isinstance(values[1], Scalar) or values[1])
+        return values[0] + values[1] * self._time_factor(p) * self.time if has_slope else values[0]
+
+    def _time_factor(self, p: JetPoints) -> Scalar:
+        """tanh(s): zero with slope 1/T and no curvature at t0."""
+        return ((p.t - self.domain["t"][0]) * (1 / self.time)).apply(tanh)
+
+    def _distance(self, p: JetPoints, name: str, side: int) -> Scalar:
+        """The distance from a wall, relative to the length of the domain."""
+        low, high = self.domain[name]
+        x: Scalar = getattr(p, name)
+        return (x - low if side == 0 else high - x) * (1 / (high - low))
+
+
+def target_on_jets(target: Target, p: JetPoints) -> Scalar | float:
+    """The values of a target: a number, or a Scalar with its derivatives."""
+    if not callable(target):
+        return float(target)
+    result: Any = target(p)  # type: ignore[arg-type]  # JetPoints stand in for Points
+    if not isinstance(result, Scalar):
+        raise ValueError(f"it gives a {type(result).__name__}, not something made of the coordinates p.x, ...")
+    return result
+
+
+class HardConstraints:
+    """Makes conditions of a problem hold by construction: (coordinates, N) -> A + B N, field by field.
+
+    Args:
+        problem: problem with these conditions.
+        conditions: Initial (u, or u and u_t) and Dirichlet conditions.
+        time: T of the initial factor; None: the length of the time interval.
+
+    Raises:
+        ValueError: a condition that cannot be hard, a time that is not above zero, a target whose derivatives are not
+            known; always with the condition's name.
+    """
+
+    def __init__(self, problem: Problem, conditions: Sequence[Condition], time: float | None = None) -> None:
+        self.problem, domain = problem, problem.domain
+        if time is not None and not time > 0:
+            raise ValueError(f"exact_time is {time}; it must be above 0")
+        self.fields = {name: Ansatz(domain) for name in problem.fields}
+        for condition in conditions:
+            if isinstance(condition, Initial):
+                self._add_initial(condition, domain["t"][1] - domain["t"][0] if time is None else time)
+            elif isinstance(condition, Dirichlet):
+                for name, target in condition.targets.items():
+                    for c in condition.across:
+                        self.fields[name].walls.setdefault(c, {}).update(dict.fromkeys(SIDES[condition.side], target))
+            else:
+                raise ValueError(_refusal(condition, problem))
+            _try_targets(condition, condition.targets, problem)
+            _try_targets(condition, getattr(condition, "extended", {}), problem)
+
+    def _add_initial(self, condition: Initial, time: float) -> None:
+        for name, ansatz in self.fields.items():
+            given = [key for key in condition.targets if key.partition("_")[0] == name]
+            wanted = [name, f"{name}_t"][: len(given)]
+            if sorted(given) != wanted:
+                raise ValueError(
+                    f"condition {condition.name!r} sets {', '.join(given)}; exact are {name}, or {name} and {name}_t"
+                )
+            if given:
+                ansatz.time, ansatz.initial = time, [condition.targets[key] for key in wanted]
+                ansatz.extended = condition.extended.get(name)
+
+    def __call__(self, coordinates: Jet, outputs: Jet) -> Jet:
+        """coordinates: the jet of the points (N, D), as `Jet.of_coordinates` makes it; outputs: (N, F)."""
+        p = JetPoints.of(coordinates.value, self.problem.domain.names, coordinates.derivatives)
+        columns = []
+        for i, ansatz in enumerate(self.fields.values()):
+            n = Scalar(outputs.map(lambda s, i=i: s[:, i]))  # type: ignore[misc]  # mypy: lambda with a default
+            u = n * ansatz.factor(p) + ansatz.lift(p) if ansatz.initial or ansatz.walls else n
+            columns.append(u.jet.map(lambda s: s[:, None]))
+        return Jet.cat(columns)
+
+
+def _refusal(condition: Condition, problem: Problem) -> str:
+    what = f"condition {condition.name!r} of {problem.title}, a {type(condition).__name__}, cannot be made exact"
+    if isinstance(condition, Periodic):
+        return f"{what} this way; embed its coordinate: --periodic {condition.across[0]}"
+    return f"{what} (Initial and Dirichlet conditions can); name those that are: --exact NAME ..."
+
+
+def _try_targets(condition: Condition, targets: Mapping[str, Target], problem: Problem) -> None:
+    """Evaluates every target once, with all derivatives of the problem."""
+    p = JetPoints.of(probe_points(problem.domain.section({})), problem.domain.names, Derivatives(problem.derivatives))
+    for key, target in targets.items():
+        try:
+            target_on_jets(target, p)
+        except Exception as error:  # the target is the user's code, and may do what a Scalar does not support
+            raise ValueError(
+                f"condition {condition.name!r} cannot be exact: the target of {key} cannot be differentiated: {error}"
+            ) from None
+
+
+def probe_points(place: Place) -> Tensor:
+    """Fixed random points of every piece of a place, float64."""
+    return place.draw(
+        lambda dimension: torch.rand(PROBE_POINTS, dimension, dtype=torch.float64, generator=Generator().manual_seed(0))
+    )
+
+
+def check_constraints(problem: Problem, hard: Sequence[Condition], constraints: HardConstraints) -> None:
+    """Evaluates hard conditions on A and on A + B, independently of how these were made.
+
+    Raises ValueError for a condition that does not hold, because targets contradict each other where their faces meet.
+    """
+    names = problem.domain.names
+    for condition in hard:
+        place = condition.place(problem.domain)
+        x = probe_points(place)
+        jet = Jet.of_coordinates(x, names, condition.derivatives)
+        for constant in (0.0, 1.0):
+            u = constraints(jet, Jet(jet.derivatives, {"": x.new_full((len(x), len(problem.fields)), constant)}))
+            fields = fields_of(u, problem.fields, names, problem.title)
+            residuals = condition.residuals(Points(x, names), fields, place)
+            worst = max(float(r.abs().max()) for r in residuals.values())
+            if not worst <= RESIDUAL_TOLERANCE * max(1.0, float(u.value.abs().max())):
+                others = ", ".join(repr(other.name) for other in hard if other is not condition)
+                raise ValueError(
+                    f"condition {condition.name!r} of {problem.title} cannot be exact together with "
+                    f"{others or 'itself'}: off by {worst:.1e}, their targets contradict each other where they meet; "
+                    "make one of them soft"
+                )

@@ -1,0 +1,141 @@
+"""The Jacobian of the weighted residuals with respect to the parameters, from one reverse pass for each residual.
+
+Points do not influence each other, so one reverse pass from the sum of a residual over the points gives the adjoints
+g_s of z_s = W h_s + b (s the streams) at each point. The derivatives at a point are then, for each product with a
+weight,
+
+    d r / d W = sum over s  g_s h_s^T,      d r / d b = g_value.
+
+A parameter with one number per unit (alpha) is repeated for every point, so that its adjoint is that of the point too.
+There is no differentiation point by point.
+
+Legend: N points, P parameters, R rows of a residual, H_in and H_out features before and after a product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from mask_pinns.jets import Jet
+from mask_pinns.jets.jet import Product, recorded_products
+from mask_pinns.objective.objective import Objective, PointSets
+from mask_pinns.problems import Condition
+
+
+class Jacobian:
+    """Rows of d v / d parameters, v the vector of weighted residuals with |v|^2 = loss.
+
+    Args:
+        objective: objective with these residuals; its engine is `jet`.
+        network: network of layers on jets. A parameter is the weight or the bias of a linear map, or a vector with one
+            number per unit that acts pointwise; `check` refuses others.
+        chunk: number of points at a time; memory is about chunk x P numbers. Points of the PDE with causal weights are
+            taken all at once.
+
+    Raises:
+        ValueError: an objective with derivatives by nested autograd, or a network in which points influence each other.
+    """
+
+    def __init__(self, objective: Objective, network: nn.Module, chunk: int = 4096) -> None:
+        if objective.engine_name != "jet":
+            raise ValueError("Gauss-Newton needs derivatives by jets: use --derivatives jet, or another optimizer")
+        coupled = next((k for k, m in network.named_modules() if getattr(m, "couples_points", False)), None)
+        if coupled is not None:
+            raise ValueError(
+                f"Gauss-Newton needs points that do not influence each other; {coupled!r} takes statistics over them "
+                "all: use another optimizer, e.g. ssbroyden, or another network"
+            )
+        self.objective, self.network, self.chunk = objective, network, chunk
+        self.parameters = {k: p for k, p in network.named_parameters() if p.requires_grad}
+        self._rows_at: dict[tuple[int, ...], int] = {}
+
+    def rows(self, points: PointSets) -> int:
+        """The number of residuals R at these points; it is evaluated once for each combination of numbers of points."""
+        sizes = tuple(map(len, points.values()))
+        if sizes not in self._rows_at:
+            with torch.no_grad():
+                self._rows_at[sizes] = len(self.objective.residual_vector(self.network, points))
+        return self._rows_at[sizes]
+
+    def blocks(self, points: PointSets) -> Iterator[tuple[Tensor, Tensor]]:
+        """Blocks (v, J) of shapes (R,) and (R, P) that make up the residual vector and its Jacobian."""
+        for term, x, count in self._pieces(points):
+            yield from self._block(term, x, count)
+
+    def vector(self, points: PointSets) -> Tensor:
+        """The residual vector v alone, in the order of the blocks."""
+        return torch.cat([
+            residual.scaled_to(count)
+            for term, x, count in self._pieces(points)
+            for residual in self.objective.residuals_at(self.network, term, x).values()
+        ])  # fmt: skip
+
+    def _pieces(self, points: PointSets) -> Iterator[tuple[Condition, Tensor, int]]:
+        """Each term's points in chunks, equally many of every piece, and the number of its points on a piece."""
+        for term in self.objective.terms:
+            pieces = len(self.objective.places[term.name])
+            x = points[term.name].reshape(pieces, -1, points[term.name].shape[1])
+            size = x.shape[1] if self.objective.needs_all_points(term) else max(1, self.chunk // pieces)
+            for part in x.split(size, 1):
+                yield term, part.reshape(-1, x.shape[2]), x.shape[1]
+
+    def _block(self, term: Condition, x: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """A block for each residual of one term, at some of its `count` points on each piece."""
+        vectors = {k: p for k, p in self.parameters.items() if p.ndim == 1}
+        per_point = {k: p.detach().expand(len(x), -1).clone().requires_grad_() for k, p in vectors.items()}  # (N, H)
+        derivatives = self.objective.needs[term.name].derivatives
+        with torch.enable_grad(), recorded_products() as products:
+            coordinates = Jet.of_coordinates(x, self.objective.problem.domain.names, derivatives).at_every_point()
+            jet = functional_call(self.network, per_point, (coordinates,))
+            residuals = self.objective.term_residuals(term, jet, x)
+            for residual in residuals.values():
+                vector = residual.scaled_to(count)
+                yield vector.detach(), self._rows(vector, products, per_point, 2 if term.paired else 1)
+
+    def _rows(self, vector: Tensor, products: list[Product], per_point: dict[str, Tensor], rows: int) -> Tensor:
+        """(R, P): the derivatives of each number of the vector, which depends on `rows` rows of the network."""
+        trained = {id(p) for p in self.parameters.values()}
+        outputs = [
+            (product, m) for product in products if id(product.weight) in trained for m in product.output.streams
+        ]
+        inputs: list[Any] = [product.output.streams[m] for product, m in outputs] + list(per_point.values())
+        adjoints = torch.autograd.grad(vector.sum(), inputs, retain_graph=True, allow_unused=True)
+        sizes = [p.numel() for p in self.parameters.values()]
+        jacobian = vector.new_zeros(rows * len(vector), sum(sizes))
+        columns = dict(zip(self.parameters, jacobian.split(sizes, 1), strict=True))
+        for name, adjoint in zip(per_point, adjoints[len(outputs) :], strict=True):
+            if adjoint is not None:
+                columns[name].copy_(adjoint)
+        blocks = {id(p): columns[k].unflatten(1, p.shape) for k, p in self.parameters.items()}
+        for (product, m), adjoint in zip(outputs, adjoints, strict=False):
+            if adjoint is not None:  # (N, H_out, H_in) += (N, H_out, 1) (N, 1, H_in)
+                blocks[id(product.weight)].addcmul_(
+                    adjoint.unsqueeze(2), product.input.streams[m].detach().unsqueeze(1)
+                )
+        return jacobian if rows == 1 else jacobian.unflatten(0, (rows, len(vector))).sum(0)
+
+    def check(self, points: PointSets) -> None:
+        """Compares the sum of the rows with the gradient of the sum. Raises ValueError if a parameter does not fit."""
+        for term in self.objective.terms:
+            x = points[term.name]
+            residuals = self.objective.residuals_at(self.network, term, x)
+            count = len(x) // len(self.objective.places[term.name])
+            for residual, (_, rows) in zip(residuals.values(), self._block(term, x, count), strict=True):
+                vector = residual.scaled_to(count)
+                gradients = torch.autograd.grad(
+                    vector.sum(), list(self.parameters.values()), retain_graph=True, allow_unused=True
+                )
+                sums = rows.sum(0).split([p.numel() for p in self.parameters.values()])
+                scale = rows.abs().sum() + torch.finfo(rows.dtype).tiny
+                for name, summed, gradient in zip(self.parameters, sums, gradients, strict=True):
+                    difference = summed if gradient is None else summed - gradient.flatten()
+                    if difference.abs().max() > 1e3 * torch.finfo(rows.dtype).eps * scale:
+                        raise ValueError(
+                            f"Gauss-Newton cannot tell the points' shares in parameter {name!r}: it is neither in a "
+                            "linear map on jets nor one number per unit; use another optimizer, e.g. ssbroyden"
+                        )

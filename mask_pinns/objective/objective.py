@@ -1,0 +1,238 @@
+"""The objective: problem + network + points -> named residuals -> weighted loss.
+
+    loss = sum over residuals r of  w_r  |r|^2 / N,   N the points on one piece of r's term
+
+so every residual contributes its mean square, and the pieces of a condition add up (the published convention). Adaptive
+weights (adaptive_weights.py) are factors e on the squares: w_r  sum(e r^2) / N.
+Residuals have the name of their term, or term.part if a term has several: "pde", "initial.u", "initial.u_t".
+An objective gives optimizers the scalar loss, or the vector of weighted residuals with loss = |vector|^2.
+
+Legend: N points on each piece, R pieces of a term's place, D coordinates, F fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt
+from torch import Tensor, nn
+
+from mask_pinns.domains import Points
+from mask_pinns.jets import ENGINES, Derivatives, Jet
+from mask_pinns.objective.adaptive_weights import AdaptiveWeights, MeanOverRanks
+from mask_pinns.objective.operators import Needs, needs
+from mask_pinns.objective.residual import Residual
+from mask_pinns.problems import Condition, Problem
+from mask_pinns.problems.checks import check_shape
+from mask_pinns.problems.errors import attribute_errors_to
+from mask_pinns.problems.fields import fields_of
+from mask_pinns.registry import lookup, unknown
+from mask_pinns.settings import complete, plain, setting
+
+PointSets = dict[str, Tensor]
+"""Points by the name of their term, each (R N, D): R pieces of N points, piece after piece."""
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Settings of the loss.
+
+    Args:
+        weights: weights of loss terms: --weights.initial 100
+        causal: causal weights: a point counts once the PDE holds at earlier times; larger is stricter, 0: off
+        balance: K: every K steps, weights of residuals are updated by the norms of their gradients; 0: off
+        derivatives: engine: jet, autograd (for networks not made of layers on jets)
+
+    A weight is a factor by residual ("initial.u_t"), by term ("initial"), or for all "conditions" (the terms but the
+    PDE); without one, a term has the weight that the problem declares.
+
+    Example:
+        >>> from mask_pinns import PROBLEMS, LossSettings, Objective
+        >>> Objective(PROBLEMS["wave"](), LossSettings(weights={"conditions": 10.0})).weight_of("dirichlet_x")
+        10.0
+    """
+
+    weights: Mapping[str, float] = setting(factory=dict, kind=dict[str, float], may_change=True)
+    causal: float = setting(0.0, kind=NonNegativeFloat, may_change=True)
+    # A checkpoint depends on whether there are multipliers, not on how often they change.
+    balance: int = setting(0, kind=NonNegativeInt, may_change=True, bound=lambda every: "on" if every else "off")
+    derivatives: str = setting("jet", bound=plain)
+
+
+class Objective:
+    """The loss of one problem.
+
+    Args:
+        problem: problem whose terms (the PDE, then the conditions) make up the loss.
+        settings: weights and engine.
+        hard: names of the conditions that hold by the network's construction; they are no terms of the loss.
+        adaptive: the adaptive weights; by default made from the settings.
+        options: single fields of the settings, which replace those of `settings`.
+
+    `when` gives the time in training, for the message about a residual that fails then (see `attribute_errors_to`).
+
+    Example:
+        >>> from mask_pinns import PROBLEMS, Objective
+        >>> Objective(PROBLEMS["wave"](), weights={"initial": 100.0}).weight_of("initial.u")
+        100.0
+
+    Raises:
+        ValueError: an unknown engine, a weight for something that is no term, a negative weight, causal weights for a
+            problem without time.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: LossSettings | None = None,
+        hard: Collection[str] = (),
+        adaptive: AdaptiveWeights | None = None,
+        **options: Any,
+    ) -> None:
+        (settings,) = complete("setting of the loss", {LossSettings: settings}, options)
+        self.problem, self.equation = problem, problem.equation
+        self.adaptive = adaptive or AdaptiveWeights(settings.causal, settings.balance)
+        if self.adaptive.causal and "t" not in problem.domain:
+            names = ", ".join(problem.domain.names)
+            raise ValueError(f"causal weights need a coordinate t, but {problem.title} has {names}: leave them out")
+        self.when: Callable[[], str] | None = None
+        self.hard = tuple(hard)
+        self.terms = [term for term in problem.terms if term.name not in self.hard]
+        self.engine_name = settings.derivatives
+        self.engine = lookup(ENGINES, settings.derivatives, "derivatives engine")
+        self.weights = dict(settings.weights or {})
+        self._check_weights()
+        declared = {term.name: term.weight for term in problem.terms}
+        self.term_weights = {
+            k: w if k == self.equation.name else self.weights.get("conditions", w) for k, w in declared.items()
+        }
+        # Nested autograd computes every derivative separately: it is the reference for operators as streams.
+        self.needs = {t.name: needs(t, problem) if settings.derivatives == "jet" else Needs(t.derivatives)
+                      for t in self.terms}  # fmt: skip
+        self.places = {term.name: term.place(problem.domain) for term in self.terms}
+        self.passes: dict[Derivatives, list[Condition]] = {}
+        for term in self.terms:
+            self.passes.setdefault(self.needs[term.name].derivatives, []).append(term)
+
+    def _check_weights(self) -> None:
+        names = [term.name for term in self.problem.terms]
+        for name, weight in self.weights.items():
+            if name.partition(".")[0] not in (*names, "conditions"):
+                raise unknown(name, names, f"loss term of {self.problem.title}")
+            if not weight >= 0:
+                raise ValueError(f"the weight of {name!r} is {weight}; it must be 0 or more")
+
+    # ---- residuals ------------------------------------------------------------------------------------------
+
+    def residuals(self, network: nn.Module, points: PointSets) -> dict[str, Residual]:
+        """All residuals by name, in the order of the problem's terms. Terms that need the same streams share a pass."""
+        names = self.problem.domain.names
+        jets: dict[str, Jet] = {}
+        for derivatives, terms in self.passes.items():
+            x = [points[term.name] for term in terms]
+            jet = self.engine(network, x[0] if len(x) == 1 else torch.cat(x), names, derivatives)
+            jets |= dict(zip([term.name for term in terms], jet.split([len(part) for part in x]), strict=True))
+        residuals: dict[str, Residual] = {}
+        for term in self.terms:
+            residuals |= self.term_residuals(term, jets[term.name], points[term.name])
+        return residuals
+
+    def residuals_at(self, network: nn.Module, term: Condition, x: Tensor) -> dict[str, Residual]:
+        """The residuals of one term alone, by a separate pass through the network."""
+        jet = self.engine(network, x, self.problem.domain.names, self.needs[term.name].derivatives)
+        return self.term_residuals(term, jet, x)
+
+    def term_residuals(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Residual]:
+        """The residuals of one term by name, from the network's jet at its points x."""
+        if torch.compiler.is_compiling():  # only residuals that have passed a check are compiled
+            return self._term_residuals(term, jet, x)
+        with attribute_errors_to(f"the residual {term.name!r}", self.problem.title, self.when):
+            return self._term_residuals(term, jet, x)
+
+    def _term_residuals(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Residual]:
+        vectors = self._vectors(term, jet, x)
+        time = self._relative_time(x) if self.needs_all_points(term) else None
+        adaptive = self.adaptive.factors(vectors, time)
+        count = len(x) // len(self.places[term.name])
+        return {
+            name: Residual(vector, self.weight_of(name), count, adaptive.get(name)) for name, vector in vectors.items()
+        }
+
+    def _vectors(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Tensor]:
+        """The residual vectors of one term by name, their shapes checked."""
+        problem, names = self.problem, self.problem.domain.names
+        is_equation = term is self.equation
+        owner = problem.title if is_equation else f"condition {term.name!r} of {problem.title}"
+        if jet.value.shape != (len(x), len(problem.fields)):
+            raise ValueError(
+                f"the network gives shape {tuple(jet.value.shape)} at {len(x)} points; {problem.title} "
+                f"has {len(problem.fields)} field(s): expected ({len(x)}, {len(problem.fields)})"
+            )
+        fields = fields_of(jet, problem.fields, names, owner, self.needs[term.name].parts)
+        place = self.places[term.name]
+        residuals = term.residuals(Points(x, names), fields, place)
+        if not residuals or not all(isinstance(part, str) for part in residuals):
+            raise ValueError(
+                f"the residual {term.name!r} of {problem.title} gives {dict(residuals)!r}; expected a tensor, a tuple "
+                "of one or more, or a dict of them by name"
+            )
+        expected = len(x) // len(place) if term.paired else len(x)
+        vectors = {}
+        for part, vector in residuals.items():
+            name = f"{term.name}.{part}" if len(residuals) > 1 else term.name
+            vectors[name] = check_shape(vector, expected, f"the residual {name!r} of {problem.title}")
+        return vectors
+
+    # ---- weights --------------------------------------------------------------------------------------------
+
+    def weight_of(self, residual: str) -> float:
+        """The weight that is given for a residual, else for its term, else for all conditions, else declared."""
+        term = residual.partition(".")[0]
+        return float(self.weights.get(residual, self.weights.get(term, self.term_weights[term])))
+
+    def needs_all_points(self, term: Condition) -> bool:
+        """Whether a residual of this term at one point has a weight that depends on the other points."""
+        return bool(self.adaptive.causal) and term is self.equation
+
+    def _relative_time(self, x: Tensor) -> Tensor:
+        """The time of each point (N,), 0 at the start and 1 at the end."""
+        domain = self.problem.domain
+        start, end = domain["t"]
+        return (x[:, domain.names.index("t")] - start) / (end - start)
+
+    @torch.no_grad()
+    def freeze_causal_weights(
+        self, network: nn.Module, points: PointSets, over_ranks: MeanOverRanks | None = None
+    ) -> None:
+        """Fixes the causal weights at those of the present network, until they are fixed anew or set to None.
+
+        A line search must see the same loss throughout a step, and ranks must agree on the weights.
+        """
+        equation = self.equation
+        x = points[equation.name]
+        vectors = [r.vector for r in self.residuals_at(network, equation, x).values()]
+        self.adaptive.freeze_causal_weights(vectors, self._relative_time(x), over_ranks)
+
+    # ---- the loss -------------------------------------------------------------------------------------------
+
+    def loss(self, network: nn.Module, points: PointSets) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted loss, and the unweighted mean square of each residual by name."""
+        residuals = self.residuals(network, points)
+        terms = {name: r.mean_square for name, r in residuals.items()}
+        parts = [r.part if r.adaptive_weight is not None else r.weight * terms[name] for name, r in residuals.items()]
+        return torch.stack(parts).sum(), terms
+
+    def unadapted_loss(self, network: nn.Module, points: PointSets) -> Tensor:
+        """The loss without adaptive weights, which is comparable between steps."""
+        return torch.stack([r.weight * r.mean_square for r in self.residuals(network, points).values()]).sum()
+
+    def residual_vector(self, network: nn.Module, points: PointSets) -> Tensor:
+        """All weighted residuals in one vector v with |v|^2 = loss, for least-squares methods."""
+        return torch.cat([r.scaled for r in self.residuals(network, points).values()])
+
+    def check_points(self, like: Tensor, count: int = 2) -> PointSets:
+        """A few points inside every piece, in the dtype and on the device of `like`, for checks."""
+        return {name: place.check_points(like, count) for name, place in self.places.items()}

@@ -1,0 +1,53 @@
+"""The loss as a sum of squares for Gauss-Newton: residuals and Jacobian at frozen points, summed over the ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from mask_pinns.objective.jacobian import Jacobian
+from mask_pinns.objective.objective import PointSets
+
+
+class ResidualSquares:
+    """The least-squares problem of `GaussNewton.step`, at one rank's points.
+
+    Args:
+        jacobian: Jacobian of the weighted residuals.
+        points: points of every term.
+        note: function that is called with the loss at every evaluation.
+        over_ranks: the mean of a tensor over the ranks; None if there is only one.
+    """
+
+    def __init__(
+        self,
+        jacobian: Jacobian,
+        points: PointSets,
+        note: Callable[[Tensor], None] = lambda loss: None,
+        over_ranks: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.jacobian, self.points, self.note, self.over_ranks = jacobian, points, note, over_ranks
+
+    @torch.no_grad()
+    def residuals(self) -> tuple[Tensor, Tensor]:
+        """This rank's residuals at the current parameters, in the order of the blocks; the loss of all ranks."""
+        vector = self.jacobian.vector(self.points)
+        loss = self.total(vector @ vector)
+        self.note(loss)
+        return vector, loss
+
+    def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self.jacobian.blocks(self.points)
+
+    def total(self, x: Tensor) -> Tensor:
+        return x if self.over_ranks is None else self.over_ranks(x)
+
+    @property
+    def rows(self) -> int:
+        return self.jacobian.rows(self.points)
+
+    @property
+    def shared(self) -> bool:
+        return self.over_ranks is not None

@@ -1,0 +1,12 @@
+"""Conditions: residuals that should vanish at a place of the domain; each condition is one term of the loss.
+
+A term is its weight times the sum of the mean squares of its residuals on each piece. A target is a number, or a
+function of the points that returns a tensor of shape (N,). A new kind of condition is a subclass of `Condition`.
+"""
+
+from mask_pinns.problems.conditions.boundary import Dirichlet, Neumann, Periodic
+from mask_pinns.problems.conditions.condition import Condition, Equation
+from mask_pinns.problems.conditions.initial import Initial
+from mask_pinns.problems.conditions.targets import Target
+
+__all__ = ["Condition", "Dirichlet", "Equation", "Initial", "Neumann", "Periodic", "Target"]

@@ -1,0 +1,99 @@
+"""The evaluation grid of a problem, with true values from its exact solution or from a reference file.
+
+Legend: M points of the grid, D coordinates, F fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mask_pinns.domains import Domain
+
+AXIS_TOLERANCE = 1e-6
+"""By how much an axis of a reference, often in single precision, may exceed the domain, relative to its width."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The grid on which errors are computed: axes, points (M, D), and the true values (M, F) if known; float64."""
+
+    axes: dict[str, Tensor]
+    points: Tensor
+    values: Tensor | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(map(len, self.axes.values()))
+
+
+def mesh(axes: list[Tensor]) -> Tensor:
+    """All points of the grid with these axes, (n1 * n2 * ..., D), the last coordinate running fastest."""
+    return torch.stack([g.reshape(-1) for g in torch.meshgrid(*axes, indexing="ij")], 1)
+
+
+def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str) -> Evaluation:
+    """The grid and values of an .npz file with one array for each coordinate and each field.
+
+    Raises ValueError for a file with other content, naming the problem `title` and the array.
+    """
+    data = _read_arrays(path, title)
+    for name in (*domain.names, *fields):
+        if name not in data:
+            raise ValueError(f"{title}: the reference {path.name} has no array {name!r}")
+        if not data[name].isfinite().all():
+            raise ValueError(f"{title}: {name!r} in the reference {path.name} is not finite everywhere")
+    axes = {name: data[name] for name in domain.names}
+    for name, axis in axes.items():
+        _check_axis(axis, domain[name], f"{title}: axis {name!r} in {path.name}")
+    shape = tuple(map(len, axes.values()))
+    for name in fields:
+        if data[name].shape != shape:
+            raise ValueError(
+                f"{title}: {name!r} in {path.name} has shape {tuple(data[name].shape)}; its axes say {shape}"
+            )
+    values = torch.stack([data[f].reshape(-1) for f in fields], 1)
+    check_nonzero(values, f"{title}: the reference {path.name}")
+    return Evaluation(axes, mesh(list(axes.values())), values)
+
+
+def check_nonzero(values: Tensor, what: str) -> None:
+    """Raises ValueError for true values that are zero everywhere."""
+    if not values.any():
+        raise ValueError(f"{what} is 0 on the whole evaluation grid; no error is relative to that, leave it out")
+
+
+def _read_arrays(path: Path, title: str) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ValueError(f"{title}: the reference {path} does not exist")
+    try:
+        with np.load(path) as file:
+            return {k: torch.from_numpy(_in_double_precision(file[k])) for k in file.files}
+    except Exception as error:  # not an .npz file, or not of numbers
+        raise ValueError(f"{title}: the reference {path} cannot be read: {error}") from None
+
+
+def _in_double_precision(array: np.ndarray) -> np.ndarray:
+    """Raises ValueError for an array of anything but real numbers."""
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"an array of {array.dtype}; expected real numbers")
+    return array.astype(np.float64)
+
+
+def _check_axis(axis: Tensor, bounds: tuple[float, float], what: str) -> None:
+    if axis.ndim != 1:
+        raise ValueError(f"{what} has shape {tuple(axis.shape)}; expected 1-D")
+    if len(axis) < 2 or not (axis.diff() > 0).all():
+        raise ValueError(f"{what} does not increase from 2 points or more")
+    low, high = bounds
+    slack = AXIS_TOLERANCE * (high - low)
+    if axis[0] < low - slack or axis[-1] > high + slack:
+        raise ValueError(f"{what} runs from {axis[0]:g} to {axis[-1]:g}, outside the domain's [{low:g}, {high:g}]")

@@ -1,0 +1,26 @@
+"""The problems of this package by name. To add one, add a file with a `Problem` here, and a line to PROBLEMS."""
+
+from __future__ import annotations
+
+from mask_pinns.problems.library.allen_cahn import AllenCahn
+from mask_pinns.problems.library.burgers import Burgers
+from mask_pinns.problems.library.convection import Convection
+from mask_pinns.problems.library.helmholtz import Helmholtz
+from mask_pinns.problems.library.kdv import KdV
+from mask_pinns.problems.library.klein_gordon import KleinGordon
+from mask_pinns.problems.library.kovasznay import Kovasznay
+from mask_pinns.problems.library.wave import Wave
+from mask_pinns.problems.library.wave_two_modes import WaveTwoModes
+from mask_pinns.problems.problem import Problem
+
+PROBLEMS: dict[str, type[Problem]] = {
+    "wave": Wave,
+    "convection": Convection,
+    "helmholtz": Helmholtz,
+    "burgers": Burgers,
+    "kdv": KdV,
+    "allen_cahn": AllenCahn,
+    "klein_gordon": KleinGordon,
+    "kovasznay": Kovasznay,
+    "wave_two_modes": WaveTwoModes,
+}

@@ -1,0 +1,92 @@
+"""`RunRecord`: reads the files of a run folder for the report."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isnan, nan
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mask_pinns.callbacks.csv_files import read_intact_rows
+from mask_pinns.settings import flatten
+
+RUN_FILES = ("summary.json", "config.yaml", "metrics.csv", "drift.csv")
+"""Files that a run writes. A folder without any of them is not a run folder."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Holds the data of a run folder; those of missing files are empty. Tables hold floats, NaN for missing ones."""
+
+    name: str
+    folder: Path
+    summary: dict[str, Any]
+    settings: dict[str, Any]
+    metrics: list[dict[str, float]]
+    drift: list[dict[str, Any]]
+    alarms: list[str]
+
+    @classmethod
+    def read(cls, folder: Path, name: str = "") -> RunRecord:
+        """Reads a run folder. The run has the name of the folder if `name` is not given.
+
+        Raises ValueError if the folder is not a run folder, or if a file has invalid content.
+        """
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is no folder; expected a run folder, e.g. runs/wave-1")
+        if not any((folder / file).is_file() for file in RUN_FILES):
+            raise ValueError(f"{folder} is no run: it has none of {', '.join(RUN_FILES)}")
+        try:
+            alarms = folder / "alarms.txt"
+            return cls(
+                name or folder.resolve().name,
+                folder,
+                _read_mapping(folder / "summary.json", json.loads),
+                flatten(_read_mapping(folder / "config.yaml", yaml.safe_load)),
+                _read_table(folder / "metrics.csv", "step"),
+                _read_table(folder / "drift.csv", "step", "layer"),
+                alarms.read_text().splitlines() if alarms.is_file() else [],
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+            raise ValueError(f"{folder} cannot be read: {' '.join(str(error).split())}") from None
+
+    @property
+    def finished(self) -> bool:
+        """Tells whether training has ended."""
+        return bool(self.summary)
+
+    def layers_with(self, *quantities: str) -> list[str]:
+        """Returns the layers and block outputs that have at least one of the quantities."""
+        rows = [row for row in self.drift if any(not isnan(row.get(name, nan)) for name in quantities)]
+        return list(dict.fromkeys(row["layer"] for row in rows))
+
+    def last(self, layer: str, quantity: str) -> float:
+        """Returns a quantity of a layer in its last recording, NaN if there is none."""
+        rows = [row for row in self.drift if row["layer"] == layer]
+        return float(rows[-1].get(quantity, nan)) if rows else nan
+
+    def picture(self) -> str:
+        """Returns solution.png as a data URL, "" if there is no such file."""
+        path = self.folder / "solution.png"
+        return f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}" if path.is_file() else ""
+
+
+def _read_mapping(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """Reads a file of names and values; a missing file gives an empty mapping."""
+    content = (parse(path.read_text()) or {}) if path.is_file() else {}
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} holds {content!r:.40}; expected names with values")
+    return content
+
+
+def _read_table(path: Path, *needed: str) -> list[dict[str, Any]]:
+    """Reads the complete rows of a CSV file. Raises ValueError if a needed column is missing."""
+    columns, rows = read_intact_rows(path)
+    if path.is_file() and path.stat().st_size and (missing := [name for name in needed if name not in columns]):
+        raise ValueError(f"{path.name} has no column {missing[0]!r}")
+    return [{k: v if k == "layer" else float(v) if v else nan for k, v in row.items()} for row in rows]

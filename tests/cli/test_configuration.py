@@ -1,0 +1,105 @@
+"""Configuration files: presets, published settings, what a run saves, values and keys that do not fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import ROOT
+
+from mask_pinns.cli.parser import read
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda p: p.stem)
+def test_every_preset_can_be_read_and_built(file: Path) -> None:
+    from mask_pinns.cli.run import build
+
+    _, config = read(["--config", str(file)])
+    run = build(config)
+    assert run.module.problem.evaluation().values is not None
+    assert any(layer.alpha is not None for layer in run.module.network.hidden().values()), "the mask is on"
+
+
+def test_published_settings_are_those_of_the_paper() -> None:
+    from mask_pinns.cli.run import build
+
+    parameters = {"wave": 25_665, "convection": 793_857, "helmholtz": 167_041}
+    for name, count in parameters.items():
+        _, config = read(["--config", str(ROOT / f"configs/paper/{name}.yaml")])
+        run = build(config)
+        assert sum(p.numel() for p in run.module.network.parameters()) == count
+        assert run.steps == {"wave": 20_000}.get(name, 50_000)
+    assert run.module.objective.weights == {"boundary": 100.0}
+    assert run.data.counts == {"pde": 10_000, "boundary": 100}
+
+
+def test_the_published_wave_setting_trains(command) -> None:
+    code, _, err = command("--config", str(ROOT / "configs/paper/wave.yaml"), "--steps", "2", tiny=False)
+    assert (code, err) == (0, "")
+
+
+def test_the_saved_configuration_repeats_the_run(command, tmp_path: Path) -> None:
+    assert command("--problem", "convection", "--problem.beta", "5", "--steps", "4", "--weights.initial", "7")[0] == 0
+    saved = tmp_path / "runs/convection-1/config.yaml"
+    content = yaml.safe_load(saved.read_text())
+    assert (content["problem"]["beta"], content["weights"]["initial"]) == (5.0, 7.0)
+    assert command("--config", str(saved), tiny=False)[0] == 0
+    losses = [json.loads((tmp_path / f"runs/convection-{i}/summary.json").read_text())["loss"] for i in (1, 2)]
+    assert losses[0] == losses[1]
+
+
+def test_ends_from_yaml(command, tmp_path: Path) -> None:
+    """A single name may stand without brackets."""
+    (tmp_path / "c.yaml").write_text("problem: convection\nembedding: {periodic: x, harmonics: 2}\nexact: all\n")
+    _, config = read(["--config", str(tmp_path / "c.yaml")])
+    assert (config.embedding["periodic"], config.embedding["harmonics"], config.exact) == (["x"], 2, ["all"])
+    code, _, err = command("--config", str(tmp_path / "c.yaml"), "--steps", "1")
+    assert (code, err) == (0, "")
+    _, config = read(["--config", str(tmp_path / "c.yaml"), "--exact", "--periodic", "--seed", "3"])
+    assert (config.embedding["periodic"], config.exact, config.seed) == ([], [], 3), "flags turn them off"
+
+
+def test_yaml_with_unknown_keys_or_none_at_all(command, tmp_path: Path) -> None:
+    for text, message in (
+        ("problem: {name: wave, beta: 3}", "problem.beta"),
+        ("widht: 3", "widht"),
+        ("network: 7", "network"),
+        ("- a list", "expected keys and values"),
+        ("a: [1,", "not YAML"),
+    ):
+        (tmp_path / "c.yaml").write_text(text)
+        code, _, err = command("--config", str(tmp_path / "c.yaml"))
+        assert (code, err.count("\n")) == (2, 1), err
+        assert message in err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("problem: {name: 3}", "problem.name"),
+        ("points: null", "points"),
+        ("optimizer: null", "optimizer"),
+        ("seed: null", "seed"),
+        ("network: {name: masked, width: null}", "width"),
+        ("trainer: 3", "trainer"),
+        ("1: 2", "no name"),
+        ("steps: abc", "steps"),
+        ("exact: 3", "exact"),
+        ("embedding: {periodic: 3}", "periodic"),
+        ("embedding: {fourier: many}", "fourier"),
+        ("embedding: x", "embedding"),
+        ("exact: null", "exact"),
+        ("adaptive: 3", "adaptive"),
+        ("adaptive: [a, 1]", "adaptive"),
+        ("adaptive: null", "adaptive"),
+        ("causal: null", "causal"),
+        ("balance: often", "balance"),
+    ],
+)
+def test_yaml_values_of_the_wrong_kind(command, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    code, _, err = command("--config", str(tmp_path / "c.yaml"), tiny=False)
+    assert (code, err.count("\n")) == (2, 1), err
+    assert message in err

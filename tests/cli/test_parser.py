@@ -1,0 +1,114 @@
+"""Flags and what they are refused with: help, one line for each mistake, commands of the README."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import ROOT
+
+from mask_pinns.callbacks.features.observer import RECORDED
+from mask_pinns.cli.parser import read
+
+
+def test_print_config_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        read(["--print_config"])
+    assert stop.value.code == 0
+    assert yaml.safe_load(capsys.readouterr().out)["problem"]["name"] == "wave"
+    with pytest.raises(SystemExit):
+        read(["--problem", "burgers", "--help"])
+    shown = capsys.readouterr().out
+    for piece in ("--problem.nu", "--width", "python train.py", "adam 2000, lbfgs", "--resume"):
+        assert piece in shown
+
+
+BAD = [
+    (["--problem", "wav"], "unknown problem 'wav'; did you mean 'wave'? known: wave, convection"),
+    (["--activation", "gleu"], "did you mean 'gelu'? known: gelu, tanh"),
+    (["--network", "mask"], "did you mean 'masked'? known: masked, residual, mlp"),
+    (["--optimizer", "adm"], "did you mean 'adam'? known: adam, lbfgs"),
+    (["--optimizer", "adam 0"], "steps is 0"),
+    (["--sampler", "sobl"], "did you mean 'sobol'"),
+    (["--derivatives", "jets"], "did you mean 'jet'"),
+    (["--points", "0"], "points"),
+    (["--points", "-5"], "points"),
+    (["--points.initial", "0"], "points"),
+    (["--points.boundary", "10"], "unknown point set of Wave 'boundary'"),
+    (["--weights.boundary", "10"], "unknown loss term of Wave 'boundary'"),
+    (["--width", "0"], "width"),
+    (["--width", "-3"], "width"),
+    (["--width", "wide"], "width"),
+    (["--blocks", "-1"], "blocks"),
+    (["--steps", "0"], "steps"),
+    (["--steps", "-7"], "steps"),
+    (["--lr", "0"], "lr"),
+    (["--mask_init", "0"], "mask_init is 0"),
+    (["--seed", "-1"], "seed"),
+    (["--problem.beta", "3"], "unknown setting --problem.beta"),
+    (["--problem.c", "fast"], "problem.c"),
+    (["--problem.c", "nan"], "problem.c"),
+    (["--stpes", "3"], "unknown setting --stpes; did you mean --steps?"),
+    (["--problem", "missing.py:Mine"], "problem file missing.py does not exist"),
+    (["--config", "missing.yaml"], "configuration file missing.yaml does not exist"),
+    (["--resume", "missing.ckpt"], "checkpoint missing.ckpt does not exist"),
+    (["--resume", "last"], "there is no run with a checkpoint"),
+    (["--precision", "7"], "precision"),
+    (["--accelerator", "abacus"], "abacus"),
+    (["--devices", "0"], "devices"),
+    (["--precision", "bf16-true"], "unknown precision 'bf16-true'"),
+    (["--devices", "foo", "--accelerator", "cpu"], "no such machine"),
+    (["--periodic", "z"], "no coordinate 'z'; it has x, t"),
+    (["--exact", "inital"], "did you mean 'initial'? known: initial, dirichlet_x, all"),
+    (["--problem", "convection", "--periodic", "--exact", "all"], "embed its coordinate: --periodic x"),
+    (["--fourier", "-2"], "fourier"),
+    (["--fourier_std", "0"], "fourier_std"),
+    (["--harmonics", "0"], "harmonics"),
+    (["--exact_time", "0"], "exact_time"),
+    (["--embedding.peridic", "x"], "did you mean --embedding.periodic?"),
+    (["--first_scale", "0"], "first_scale is 0"),
+    (["--network.input_layer", "false"], "e.g. --fourier 3"),
+    (["validate"], "--ckpt_path"),
+    (["predict"], "--ckpt_path"),
+    (["train"], "train"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), BAD, ids=lambda x: " ".join(x) if isinstance(x, list) else "")
+def test_bad_input_answers_in_one_line(command, tmp_path: Path, flags: list[str], message: str) -> None:
+    code, _, err = command(*flags) if "--steps" in flags else command(*flags, "--steps", "2")
+    assert code == 2, err
+    assert message in err
+    assert err.count("\n") == 1, err
+    assert not (tmp_path / "runs").exists(), "a command that cannot run leaves no folder"
+
+
+def test_a_folder_that_cannot_be_written(command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    code, _, err = command("--steps", "2", "--folder", str(tmp_path / "file"))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "file" in err
+
+
+def test_the_commands_in_the_readme_can_be_read() -> None:
+    text = (ROOT / "README.md").read_text()
+    lines = re.findall(r"^ *python train\.py(.*)$", text, re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        words = shlex.split(line.partition("#")[0])
+        if not any(piece in line for piece in ("--resume", "--ckpt_path", "runs/", ".py:", "--help")):
+            read(words)
+
+
+def test_flags_that_belong_to_another_command(command, tmp_path: Path) -> None:
+    command("--steps", "2", "--name", "a")
+    assert "--resume" in command("--ckpt_path", str(tmp_path / "runs/a"), tiny=False)[2]
+    assert command("test", "--resume", str(tmp_path / "runs/a"), tiny=False)[0] == 2
+
+
+def test_what_can_be_recorded_is_what_the_callback_records() -> None:
+    """The command line stands below the callbacks and has names of its own."""
+    assert read([])[1].statistics_record == list(RECORDED)

@@ -1,0 +1,83 @@
+"""Problems by specification: by name, from a file of the user's own, with a reference beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mask_pinns import PROBLEMS
+from mask_pinns.problems.loading import describe, make_problem
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_specs_make_the_problem_again(name: str) -> None:
+    problem = make_problem(name)
+    again = make_problem(describe(problem))
+    assert type(again) is type(problem)
+    assert again.coefficients() == problem.coefficients()
+
+
+FILE = """
+from mask_pinns import Box, Initial, Problem
+
+class Mine(Problem):
+    domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))
+    derivatives = ("t",)
+    conditions = (Initial(u=0.0),)
+    rate: float = 1.0
+
+    def residual(self, p, u):
+        return u.t + self.rate * u
+"""
+
+
+def test_a_problem_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(FILE)
+    problem = make_problem({"name": f"{tmp_path}/mine.py:Mine", "rate": 3})
+    assert problem.coefficients() == {"rate": 3.0}
+    assert make_problem(describe(problem)).coefficients() == {"rate": 3.0}
+    assert make_problem(f"{tmp_path}/mine.py").title == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("wav", "unknown problem 'wav'; did you mean 'wave'"),
+        ({"name": "wave", "beta": 3}, "coefficient of problem 'wave': 'beta'; known: c|known: c"),
+        ({"name": "wave", "c": "fast"}, "coefficient 'c' of Wave is 'fast'; expected a number"),
+        ({"name": "wave", "c": float("nan")}, "finite"),
+        ({"name": "wave", "c": 10**400}, "coefficient 'c' of Wave"),
+        ({"name": "helmholtz", "a": 1.5}, "whole number"),
+        ("nowhere.py:Mine", "does not exist"),
+    ],
+)
+def test_specs_that_make_no_problem(spec, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_problem(spec)
+
+
+def test_problem_files_that_fail_say_so(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("1 / 0\n")
+    with pytest.raises(ValueError, match=r"bad.py fails: ZeroDivisionError"):
+        make_problem(f"{tmp_path}/bad.py:Mine")
+    (tmp_path / "good.py").write_text(FILE)
+    with pytest.raises(ValueError, match="did you mean 'Mine'"):
+        make_problem(f"{tmp_path}/good.py:Min")
+
+
+@pytest.mark.parametrize("broken", ["missing", "nan", "shape"])
+def test_references_that_do_not_fit_are_refused(tmp_path: Path, broken: str) -> None:
+    (tmp_path / "mine.py").write_text(FILE.replace("rate: float", 'reference = "r.npz"\n    rate: float'))
+    arrays = {"x": np.linspace(0, 1, 3), "t": np.linspace(0, 1, 4), "u": np.zeros((3, 4))}
+    if broken == "nan":
+        arrays["u"][1, 1] = np.nan
+    if broken == "shape":
+        arrays["u"] = np.zeros((4, 3))
+    if broken == "missing":
+        del arrays["t"]
+    np.savez(tmp_path / "r.npz", **arrays)
+    message = {"missing": "no array 't'", "nan": "not finite", "shape": "its axes say"}[broken]
+    with pytest.raises(ValueError, match=message):
+        make_problem(f"{tmp_path}/mine.py:Mine").evaluation()
