@@ -1,7 +1,7 @@
 """Callbacks observe training and write down what they measure. They never change how a network is trained."""
 
 from mask_pinns.callbacks.checkpoints import LastCheckpoint, WholeFiles, best_checkpoint
-from mask_pinns.callbacks.features.statistics import FeatureStatistics
+from mask_pinns.callbacks.features.callback import FeatureStatistics
 from mask_pinns.callbacks.figures import SolutionFigures
 from mask_pinns.callbacks.hyperparameters import Hyperparameters
 from mask_pinns.callbacks.metrics_file import MetricsFile

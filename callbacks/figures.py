@@ -18,7 +18,7 @@ from matplotlib.image import imsave
 from mask_pinns.callbacks.tensorboard import add_picture
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems import Evaluation, Problem
-from mask_pinns.problems.evaluation import mesh
+from mask_pinns.problems.evaluation_grid import mesh
 
 
 def picture_grid(problem: Problem) -> Evaluation:

@@ -38,8 +38,6 @@ class MetricsFile(CSVLogger):
         >>> import lightning as L
         >>> from mask_pinns import MetricsFile
         >>> trainer = L.Trainer(logger=MetricsFile("runs/example"), log_every_n_steps=10, enable_checkpointing=False)
-        >>> trainer.log_dir
-        'runs/example'
     """
 
     def __init__(self, folder: str | Path, resume_at: int = 0) -> None:

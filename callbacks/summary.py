@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mask_pinns.callbacks.checkpoints import is_disk_error
-from mask_pinns.callbacks.features.statistics import FeatureStatistics
+from mask_pinns.callbacks.features.callback import FeatureStatistics
 from mask_pinns.callbacks.throughput import Throughput
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
@@ -29,13 +29,13 @@ PACKAGES = ("mask-pinns", "torch", "lightning", "torchmetrics", "numpy")
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages on which results depend."""
-    installed = {"python": platform.python_version()}
+    result = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            installed[package] = version(package)
+            result[package] = version(package)
         except PackageNotFoundError:
-            installed[package] = "not installed"
-    return installed
+            result[package] = "not installed"
+    return result
 
 
 def commit() -> str | None:

@@ -1,6 +1,6 @@
 """Training points: `PointsDataModule`, for any problem, and the samplers that it draws with."""
 
-from mask_pinns.datamodules.points import PointsDataModule, Sampling
+from mask_pinns.datamodules.points import PointsDataModule
 from mask_pinns.datamodules.samplers import SAMPLERS
 
-__all__ = ["SAMPLERS", "PointsDataModule", "Sampling"]
+__all__ = ["SAMPLERS", "PointsDataModule"]

@@ -9,14 +9,12 @@ depend also on the weights, at the step they were drawn: a checkpoint contains t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
 import lightning as L
 import numpy as np
 import torch
-from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_number_type
 from torch import Generator, Tensor
 
 from mask_pinns.datamodules.adaptive import check_adaptive, choose, pool_size, residual_sizes
@@ -24,7 +22,7 @@ from mask_pinns.datamodules.samplers import SAMPLERS
 from mask_pinns.objective import PointSets
 from mask_pinns.problems import Condition, Problem
 from mask_pinns.registry import lookup, unknown
-from mask_pinns.settings import complete, setting
+from mask_pinns.settings import Sampling, complete
 
 STEPS_PER_EPOCH = 1000
 """Number of training batches in an epoch of Lightning."""
@@ -36,40 +34,6 @@ SHARES: dict[str, Callable[[int, int], int]] = {"split": lambda n, ranks: -(-n /
 """A rank's number of points, from n and the number of ranks.
 
 Shares are equal, so that the mean over ranks of their mean squares is the mean square over all points."""
-
-
-Seed: Any = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Number and sampling of the points.
-
-    Args:
-        seed: seed of the initial weights and of the points
-        points: --points N collocation points; --points.initial N, --points.<condition> N on each piece
-        points_over_ranks: for several processes: split the points, rounded up to equal shares, or each its own --points
-        sampler: latin_hypercube, sobol, uniform, grid
-        adaptive: K C: collocation points are chosen by |residual|^K / its mean + C, e.g. 1 1; empty: off
-        resample: steps between new points; 0: never (quasi-Newton: never)
-
-    A condition that `points` does not name has a tenth of the collocation points ("pde"). A phase of the optimizer may
-    have another `resample`.
-
-    Example:
-        >>> from mask_pinns import PROBLEMS, PointsDataModule, Sampling
-        >>> PointsDataModule(PROBLEMS["wave"](), Sampling(points={"pde": 100}, sampler="sobol")).counts
-        {'pde': 100, 'initial': 10, 'dirichlet_x': 10}
-    """
-
-    seed: int = setting(0, kind=Seed, may_change=True)
-    points: int | Mapping[str, int] = setting(
-        factory=lambda: {"pde": 2500}, kind=dict[str, PositiveInt], may_change=True
-    )
-    points_over_ranks: str = setting("split", decides=False)
-    sampler: str = setting("latin_hypercube", may_change=True)
-    adaptive: Sequence[float] = setting(factory=list, kind=float, many=True, may_change=True)
-    resample: int = setting(1, kind=NonNegativeInt, may_change=True)
 
 
 def generator(device: torch.device | str, *key: int | str) -> Generator:

@@ -24,17 +24,15 @@ from mask_pinns.callbacks import (
     best_checkpoint,
 )
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
-from mask_pinns.datamodules import SAMPLERS, PointsDataModule, Sampling
+from mask_pinns.datamodules import SAMPLERS, PointsDataModule
 from mask_pinns.domains import Box, Domain
 from mask_pinns.jets import ACTIVATIONS, Derivatives, Jet, JetNetwork
 from mask_pinns.module import MaskPINN
 from mask_pinns.networks import NETWORKS
-from mask_pinns.networks.assembly import Constraints
-from mask_pinns.networks.embeddings import Embedding
-from mask_pinns.objective import LossSettings, Objective
+from mask_pinns.objective import Objective
 from mask_pinns.optim import OPTIMIZERS
 from mask_pinns.problems import PROBLEMS, Condition, Dirichlet, Initial, Neumann, Periodic, Problem
-from mask_pinns.stepper import TrainingSettings
+from mask_pinns.settings import Constraints, Embedding, LossSettings, Sampling, TrainingSettings
 from mask_pinns.version import __version__
 
 __all__ = [

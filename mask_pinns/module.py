@@ -15,17 +15,17 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from mask_pinns.checkpoints.contents import upgrade
-from mask_pinns.checkpoints.rollback import GoodWeights, nonfinite_parameter
+from mask_pinns.checkpoints.rollback import make_good_weights, nonfinite_parameter
 from mask_pinns.metrics import MaxError, RelativeL2
-from mask_pinns.networks.assembly import Constraints, assemble
+from mask_pinns.networks.assembly import assemble
 from mask_pinns.networks.evaluation_mode import evaluation_mode
-from mask_pinns.objective import AdaptiveWeights, LossSettings, Objective, PointSets
+from mask_pinns.objective import AdaptiveWeights, Objective, PointSets
 from mask_pinns.objective.checks import check_objective
-from mask_pinns.optim.phases import Phases, Schedule, parse_phases
+from mask_pinns.optim.phases import Schedule, parse_phases
 from mask_pinns.problems import Problem
 from mask_pinns.problems.loading import describe, make_problem
-from mask_pinns.settings import complete, to_mapping
-from mask_pinns.stepper import Stepper, StepResult, TrainingSettings
+from mask_pinns.settings import Constraints, LossSettings, Phases, TrainingSettings, complete, to_mapping
+from mask_pinns.stepper import Stepper, StepResult
 
 
 class MaskPINN(L.LightningModule):
@@ -84,7 +84,7 @@ class MaskPINN(L.LightningModule):
             parse_phases(trained.optimizer, lr=trained.lr, decay=trained.decay, decay_every=trained.decay_every)
         )
         self.stepper = Stepper(self, trained.compile)
-        self.good = GoodWeights() if trained.rolls_back else None
+        self.good = make_good_weights(trained.on_nonfinite)
         self.target = trained.target
         self.log_every: int | None = None  # optimizer steps between logged losses; None: the trainer's own interval
         self.stop_reason = "steps"

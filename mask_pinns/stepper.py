@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from jsonargparse.typing import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from mask_pinns.checkpoints.rollback import NONFINITE_RESPONSES, GoodWeights, NonFiniteLoss, nonfinite_parameter
+from mask_pinns.checkpoints.rollback import GoodWeights, NonFiniteLoss, nonfinite_parameter
 from mask_pinns.objective import Objective, PointSets
 from mask_pinns.objective.compilation import COMPILE_MODES, Loss, compiled_loss, should_compile
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.objective.residual_squares import ResidualSquares
 from mask_pinns.optim import Method
 from mask_pinns.optim.linear_solvers import LeastSquares
-from mask_pinns.optim.phases import Phases, Schedule, forget, points_changed
+from mask_pinns.optim.phases import Schedule, forget, points_changed
 from mask_pinns.registry import lookup
-from mask_pinns.settings import setting
 
 Evaluations = list[tuple[Tensor, dict[str, Tensor]]]
 """The loss and its terms, for every evaluation in a step."""
@@ -39,48 +36,6 @@ class StepResult(NamedTuple):
     lr: float
     phase: int
     ends: str | None
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How the loss is minimized.
-
-    Args:
-        optimizer: e.g. adam, or phases: "adam 2000, lbfgs"
-        target: stop at a relative L2 error this small (a validation loss, where no solution is known)
-        lr: learning rate of first-order phases
-        decay: factor of the learning-rate staircase
-        decay_every: steps between factors of the learning-rate staircase
-        compile: auto (if the run is long enough to make up for the compile time), on, off
-        on_nonfinite: response to a loss that becomes NaN or infinite: stop, rollback (good weights and half the lr)
-
-    Example:
-        >>> from mask_pinns import MaskPINN, TrainingSettings
-        >>> MaskPINN("wave", training=TrainingSettings(optimizer="adam 500, lbfgs")).schedule.phases[0].steps
-        500
-
-    Raises:
-        ValueError: a target that is not above zero, an unknown compile mode, or an unknown response.
-    """
-
-    optimizer: Phases = setting("adam", kind=str | dict[str, Any] | list[dict[str, Any]])
-    target: float | None = setting(None, kind=PositiveFloat | None, may_change=True)
-    lr: float | None = setting(None, kind=PositiveFloat | None)
-    decay: float | None = setting(None, kind=PositiveFloat | None)
-    decay_every: int | None = setting(None, kind=PositiveInt | None)
-    compile: str = setting("auto", decides=False)
-    on_nonfinite: str = setting("stop", may_change=True, decides=False)
-
-    def __post_init__(self) -> None:
-        if self.target is not None and not self.target > 0:
-            raise ValueError(f"target is {self.target}; it must be a positive number")
-        lookup(COMPILE_MODES, self.compile, "compile mode")
-        lookup(NONFINITE_RESPONSES, self.on_nonfinite, "response to a loss that is not finite:")
-
-    @property
-    def rolls_back(self) -> bool:
-        """Whether a run goes back to good weights if its loss is not finite."""
-        return NONFINITE_RESPONSES[self.on_nonfinite]
 
 
 class Host(Protocol):
@@ -119,9 +74,13 @@ class Stepper:
         last_loss: the loss at the start of the latest step.
         evaluations, points: number of evaluations of the loss, and sum of their numbers of points, in this session.
         compile_seconds: time that compilation took.
+
+    Raises:
+        ValueError: an unknown compile mode.
     """
 
     def __init__(self, host: Host, compile_mode: str = "auto") -> None:
+        lookup(COMPILE_MODES, compile_mode, "compile mode")
         self.host, self.compile_mode = host, compile_mode
         self.last_loss = torch.tensor(float("nan"))
         self.evaluations = self.points = 0

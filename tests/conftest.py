@@ -9,11 +9,25 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import TINY
+from helpers import TINY, blank_pictures, real_pictures
 
 from mask_pinns.cli import main as command_line
 from mask_pinns.cli.intervals import burst
 from mask_pinns.cli.run import Run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _blank_pictures() -> Iterator[None]:
+    """Runs of the tests save blank pictures, unless one asks for real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        blank_pictures(patch)
+        yield
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this test save pictures as they do for users."""
+    real_pictures(monkeypatch)
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ from typing import Any
 
 from mask_pinns.cli.configuration import load_yaml
 from mask_pinns.networks import matched_width, network_options
-from mask_pinns.networks.assembly import Constraints, assemble
+from mask_pinns.networks.assembly import assemble
 from mask_pinns.problems.loading import make_problem
-from mask_pinns.settings import merge
+from mask_pinns.settings import Constraints, merge
 from studies.checks import check_axis, check_content, check_names, fill_in
 
 ROOT = Path(__file__).parents[2]

@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mask_pinns.networks import NETWORKS, network_options
-from mask_pinns.networks.assembly import Constraints
-from mask_pinns.networks.embeddings import Embedding
-from mask_pinns.objective import LossSettings
 from mask_pinns.registry import split_spec
-from mask_pinns.settings import flatten, options, plain
+from mask_pinns.settings import Constraints, Embedding, LossSettings, flatten, options, plain
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mask_pinns.optim.phases import forget
+from mask_pinns.registry import lookup
 
 NONFINITE_RESPONSES = {"stop": False, "rollback": True}
 """Whether a run goes back when its loss is not finite, by the name of the response."""
@@ -61,6 +62,12 @@ class GoodWeights:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.step, self.count, self.weights = state["step"], state["count"], dict(state["weights"])
+
+
+def make_good_weights(response: str) -> GoodWeights | None:
+    """The copy of good weights that a response needs, None if it needs none. Raises ValueError for an unknown one."""
+    rolls_back = lookup(NONFINITE_RESPONSES, response, "response to a loss that is not finite:")
+    return GoodWeights() if rolls_back else None
 
 
 def nonfinite_parameter(network: nn.Module, step: int) -> NonFiniteLoss | None:

@@ -23,14 +23,12 @@ from lightning import Trainer
 from mask_pinns.cli import checks
 from mask_pinns.cli.configuration import gather
 from mask_pinns.cli.run_folder import UsageError
-from mask_pinns.cli.settings import SETTINGS
 from mask_pinns.jets import ACTIVATIONS
 from mask_pinns.networks import NETWORKS, network_options
-from mask_pinns.networks.embeddings import Embedding
 from mask_pinns.optim import OPTIMIZERS
 from mask_pinns.problems import PROBLEMS
 from mask_pinns.problems.loading import problem_class
-from mask_pinns.settings import Option, flatten, options, plain
+from mask_pinns.settings import SETTINGS, Embedding, Option, flatten, options, plain
 
 COMMANDS = ("fit", "validate", "test", "predict")
 TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "detect_anomaly", "limit_val_batches"}

@@ -34,17 +34,22 @@ from mask_pinns.cli.run_folder import (
     run_folder_of,
     stop_error,
 )
-from mask_pinns.cli.settings import MachineSettings, RunSettings
 from mask_pinns.cli.trainer import PRECISIONS, lost_process, make_trainer
-from mask_pinns.datamodules import PointsDataModule, Sampling
+from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.module import MaskPINN
-from mask_pinns.networks.assembly import Constraints
 from mask_pinns.networks.evaluation_mode import evaluation_mode
-from mask_pinns.objective import LossSettings
-from mask_pinns.problems.errors import ProblemFailed
+from mask_pinns.problems.failures import ProblemFailed
 from mask_pinns.registry import lookup
-from mask_pinns.settings import options, pick
-from mask_pinns.stepper import TrainingSettings
+from mask_pinns.settings import (
+    Constraints,
+    LossSettings,
+    MachineSettings,
+    RunSettings,
+    Sampling,
+    TrainingSettings,
+    options,
+    pick,
+)
 
 DEFAULT_STEPS = 10_000
 """The steps of a run without --steps if a phase has no number of steps."""

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from mask_pinns.callbacks.checkpoints import NotSaved, is_disk_error
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
-from mask_pinns.problems.errors import ProblemFailed
+from mask_pinns.problems.failures import ProblemFailed
 
 
 class UsageError(ValueError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -70,7 +71,7 @@ class Place:
 
     groups: tuple[tuple[Piece, ...], ...]
 
-    @property
+    @cached_property
     def pieces(self) -> list[Piece]:
         """All pieces, in the order in which their points come."""
         return [piece for group in self.groups for piece in group]

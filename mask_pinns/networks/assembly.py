@@ -7,60 +7,19 @@ hard conditions are then not part of the loss, and need no points.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from jsonargparse.typing import PositiveFloat
 from torch import nn
 
 from mask_pinns.jets import Activation, Jet, JetNetwork
 from mask_pinns.networks import make_network
-from mask_pinns.networks.embeddings import Embedding, make_embedding
+from mask_pinns.networks.embeddings import make_embedding
 from mask_pinns.networks.hard_constraints import HardConstraints, check_constraints
-from mask_pinns.networks.symmetry import Parity, Symmetry, check_symmetric
+from mask_pinns.networks.symmetry import Symmetry, check_symmetric
 from mask_pinns.problems import Condition, Periodic, Problem
-from mask_pinns.registry import check_options, unknown
-from mask_pinns.settings import as_names, complete, names, plain, setting
-
-
-def _parities(given: Any) -> str:
-    """Parities in a form that can be compared: "x odd, y.u even"."""
-    pairs = [(k, v) for k, v in plain(given or {}).items()]
-    return ", ".join(f"{k} {v}" for k, v in sorted(pairs)) or "none"
-
-
-@dataclass(frozen=True)
-class Constraints:
-    """Embedding, hard conditions and symmetry, for any network and problem; by default none of them.
-
-    Args:
-        embedding: `Embedding`, or a mapping of its fields.
-        exact: conditions that hold by construction: initial dirichlet_x; all; auto (those that can)
-        exact_time: time scale on which hard initial conditions free the network; default: the whole interval
-        symmetry: --symmetry.x odd: fields that are even or odd about the middle of x, by construction
-
-    A periodic condition holds by construction if its coordinate is embedded as periodic; `periodic="auto"` embeds all
-    coordinates of periodic conditions. `HardConstraints` defines `exact_time`; see also `Symmetry`.
-
-    Example:
-        >>> from mask_pinns import Constraints, MaskPINN
-        >>> MaskPINN("wave", constraints=Constraints(exact="all")).objective.hard
-        ('initial', 'dirichlet_x')
-
-    Raises:
-        ValueError: an unknown option of the embedding.
-    """
-
-    embedding: Embedding = field(default_factory=Embedding)
-    exact: str | Sequence[str] = setting(factory=list, kind=str, many=True, bound=as_names)
-    exact_time: float | None = setting(None, kind=PositiveFloat | None, bound=plain)
-    symmetry: Mapping[str, Parity] = setting(factory=dict, kind=dict[str, str | dict[str, str]], bound=_parities)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.embedding, Embedding):
-            given = dict(self.embedding or {})
-            check_options(given, names(Embedding), "option of the embedding:")
-            object.__setattr__(self, "embedding", Embedding(**given))
+from mask_pinns.registry import unknown
+from mask_pinns.settings import Constraints, Embedding, complete
 
 
 class AssembledNetwork(JetNetwork):

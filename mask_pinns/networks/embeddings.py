@@ -12,12 +12,10 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import pi
 from typing import Any
 
 import torch
-from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
 
 from mask_pinns.domains import Domain
@@ -25,39 +23,7 @@ from mask_pinns.jets import ACTIVATIONS, Activation, Jet
 from mask_pinns.jets.functions import sin
 from mask_pinns.memory import require_memory
 from mask_pinns.registry import lookup
-from mask_pinns.settings import as_names, plain, setting
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """How coordinates are transformed before a network; by default they are not.
-
-    Args:
-        periodic: coordinates in which the fields are periodic by construction; auto: those of periodic conditions
-        harmonics: waves per periodic coordinate
-        normalize: map the other coordinates to [-1, 1]
-        scale: factors on coordinates, so that the solution varies over lengths of about one: --scale.t 30
-        fourier: number of random frequencies; they give twice as many features
-        fourier_std: standard deviation of the frequencies
-        fourier_trainable: train the frequencies
-        fourier_activation: activation of the Fourier features, e.g. tanh
-
-    Example:
-        >>> from mask_pinns import Embedding, MaskPINN
-        >>> MaskPINN("convection", embedding=Embedding(periodic="auto")).objective.hard
-        ('periodic_x',)
-    """
-
-    periodic: str | Sequence[str] = setting(factory=list, kind=str, many=True, bound=as_names)
-    harmonics: int = setting(1, kind=PositiveInt, bound=plain)
-    normalize: bool = setting(False, bound=plain)
-    scale: Mapping[str, float] = setting(
-        factory=dict, kind=dict[str, PositiveFloat], bound=lambda given: plain(given or {})
-    )
-    fourier: int = setting(0, kind=NonNegativeInt, bound=plain)
-    fourier_std: float = setting(1.0, kind=PositiveFloat, bound=plain)
-    fourier_trainable: bool = setting(False, bound=plain)
-    fourier_activation: str = setting("identity", bound=plain)
+from mask_pinns.settings import Embedding
 
 
 def waves(z: Jet) -> Jet:

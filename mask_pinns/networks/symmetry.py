@@ -23,14 +23,14 @@ from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.functions import sin
 from mask_pinns.networks.hard_constraints import HardConstraints, probe_points
 from mask_pinns.problems import Condition, Problem
-from mask_pinns.problems.errors import attribute_errors_to
+from mask_pinns.problems.failures import attribute_errors_to
 from mask_pinns.problems.fields import fields_of
 from mask_pinns.registry import lookup, unknown
+from mask_pinns.settings import Parity
 
 PARITIES = {"even": 1.0, "odd": -1.0}
 IMAGE_TOLERANCE = 1e-9
 """Largest difference between values at mirrored points, relative to the largest value or one."""
-Parity = str | Mapping[str, str]
 
 
 class Symmetry:

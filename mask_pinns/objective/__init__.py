@@ -7,7 +7,7 @@ of squares.
 """
 
 from mask_pinns.objective.adaptive_weights import AdaptiveWeights
-from mask_pinns.objective.objective import LossSettings, Objective, PointSets
+from mask_pinns.objective.objective import Objective, PointSets
 from mask_pinns.objective.residual import Residual
 
-__all__ = ["AdaptiveWeights", "LossSettings", "Objective", "PointSets", "Residual"]
+__all__ = ["AdaptiveWeights", "Objective", "PointSets", "Residual"]

@@ -10,7 +10,7 @@ from torch import nn
 from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.objective.objective import Objective, PointSets
 from mask_pinns.objective.residual import Residual
-from mask_pinns.problems.errors import attribute_errors_to
+from mask_pinns.problems.failures import attribute_errors_to
 from mask_pinns.registry import unknown
 
 

@@ -12,12 +12,10 @@ Legend: N points on each piece, R pieces of a term's place, D coordinates, F fie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
-from jsonargparse.typing import NonNegativeFloat, NonNegativeInt
 from torch import Tensor, nn
 
 from mask_pinns.domains import Points
@@ -27,39 +25,13 @@ from mask_pinns.objective.operators import Needs, needs
 from mask_pinns.objective.residual import Residual
 from mask_pinns.problems import Condition, Problem
 from mask_pinns.problems.checks import check_shape
-from mask_pinns.problems.errors import attribute_errors_to
+from mask_pinns.problems.failures import attribute_errors_to
 from mask_pinns.problems.fields import fields_of
 from mask_pinns.registry import lookup, unknown
-from mask_pinns.settings import complete, plain, setting
+from mask_pinns.settings import LossSettings, complete
 
 PointSets = dict[str, Tensor]
 """Points by the name of their term, each (R N, D): R pieces of N points, piece after piece."""
-
-
-@dataclass(frozen=True)
-class LossSettings:
-    """Settings of the loss.
-
-    Args:
-        weights: weights of loss terms: --weights.initial 100
-        causal: causal weights: a point counts once the PDE holds at earlier times; larger is stricter, 0: off
-        balance: K: every K steps, weights of residuals are updated by the norms of their gradients; 0: off
-        derivatives: engine: jet, autograd (for networks not made of layers on jets)
-
-    A weight is a factor by residual ("initial.u_t"), by term ("initial"), or for all "conditions" (the terms but the
-    PDE); without one, a term has the weight that the problem declares.
-
-    Example:
-        >>> from mask_pinns import PROBLEMS, LossSettings, Objective
-        >>> Objective(PROBLEMS["wave"](), LossSettings(weights={"conditions": 10.0})).weight_of("dirichlet_x")
-        10.0
-    """
-
-    weights: Mapping[str, float] = setting(factory=dict, kind=dict[str, float], may_change=True)
-    causal: float = setting(0.0, kind=NonNegativeFloat, may_change=True)
-    # A checkpoint depends on whether there are multipliers, not on how often they change.
-    balance: int = setting(0, kind=NonNegativeInt, may_change=True, bound=lambda every: "on" if every else "off")
-    derivatives: str = setting("jet", bound=plain)
 
 
 class Objective:
@@ -103,7 +75,7 @@ class Objective:
         self.terms = [term for term in problem.terms if term.name not in self.hard]
         self.engine_name = settings.derivatives
         self.engine = lookup(ENGINES, settings.derivatives, "derivatives engine")
-        self.weights = dict(settings.weights or {})
+        self.weights: dict[str, float] = dict(settings.weights or {})
         self._check_weights()
         declared = {term.name: term.weight for term in problem.terms}
         self.term_weights = {

@@ -18,9 +18,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import StepLR
 
 from mask_pinns.checks import is_finite
-from mask_pinns.optim import OPTIMIZERS, Method
+from mask_pinns.optim.optimizers import OPTIMIZERS, Method
 from mask_pinns.optim.options import check_options_of
 from mask_pinns.registry import lookup
+from mask_pinns.settings import Phases
 
 PRECISIONS = {None: None, 32: torch.float32, 64: torch.float64}
 """Dtypes by the bits of a phase; None: that of the run."""
@@ -115,10 +116,6 @@ class Phase:
 
     def __str__(self) -> str:
         return self.optimizer if self.steps is None else f"{self.optimizer} {self.steps}"
-
-
-Phases = str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
-"""Phases as users write them: "adam 2000, lbfgs", one mapping, or a list of either."""
 
 
 def parse_phases(spec: Phases, **defaults: Any) -> tuple[Phase, ...]:

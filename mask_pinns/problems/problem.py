@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,9 +27,10 @@ from torch import Tensor
 
 from mask_pinns.domains import Domain, Points
 from mask_pinns.problems.checks import check_derivatives, check_shape, checked_names
+from mask_pinns.problems.coefficients import coefficient_fields, convert_coefficients, declare_coefficients
 from mask_pinns.problems.conditions import Condition, Equation
-from mask_pinns.problems.errors import attribute_errors_to
-from mask_pinns.problems.evaluation import Evaluation, check_nonzero, load_reference, mesh
+from mask_pinns.problems.evaluation_grid import Evaluation, check_nonzero, load_reference, mesh
+from mask_pinns.problems.failures import attribute_errors_to
 
 DEFAULT_GRID_POINTS = 40_000
 """Approximate number of points of an evaluation grid, if a problem does not declare its `grid`."""
@@ -110,22 +110,10 @@ class Problem:
             raise ValueError(f"{cls.__name__} defines {name}: declare coefficients instead, and properties of them")
         if "conditions" in vars(cls):
             cls.conditions = _DeclaredConditions(vars(cls)["conditions"])
-        with attribute_errors_to("a coefficient", cls.__name__):
-            dataclasses.dataclass(eq=False, kw_only=True, frozen=True)(cls)
-        for name, field in cls.coefficient_fields().items():
-            what = f"coefficient {name!r} of {cls.__name__}"
-            if name in {"name", *Problem.__annotations__} or hasattr(Problem, name):
-                raise ValueError(f"{what}: the name is taken; a declaration has no annotation, or ClassVar")
-            if field.default is dataclasses.MISSING:
-                raise ValueError(f"{what} has no default; write e.g. {name}: float = 1.0")
-            if not isinstance(field.default, int | float | str):
-                kind = type(field.default).__name__
-                raise ValueError(f"{what} is a {kind}; expected a number, or a declaration without an annotation")
+        declare_coefficients(cls, taken={"name", *Problem.__annotations__, *dir(Problem)})
 
     def __post_init__(self) -> None:
-        for name, field in self.coefficient_fields().items():
-            what = f"coefficient {name!r} of {self.title}"
-            object.__setattr__(self, name, convert_coefficient(field.default, getattr(self, name), what))
+        convert_coefficients(self)
         if not hasattr(type(self), "domain") or not isinstance(self._declared("domain"), Domain):
             raise ValueError(f"{self.title} has no domain; declare e.g. domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))")
         self._check_fields()
@@ -174,7 +162,7 @@ class Problem:
 
     @classmethod
     def coefficient_fields(cls) -> dict[str, dataclasses.Field[Any]]:
-        return {f.name: f for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
+        return coefficient_fields(cls)
 
     def coefficients(self) -> dict[str, Any]:
         """The coefficients with their values."""
@@ -225,18 +213,3 @@ class Problem:
         if values is not None:
             check_nonzero(values, f"{self.title}: exact")
         return Evaluation(axes, points, values)
-
-
-def convert_coefficient(default: Any, value: Any, what: str) -> Any:
-    """value as a number of the default's type. Raises ValueError if it is not one, or not finite."""
-    kind = type(default) if isinstance(default, int | float) and not isinstance(default, bool) else None
-    if kind is None:
-        return value
-    try:
-        number = float(value)
-        assert not isinstance(value, bool)
-    except (TypeError, ValueError, OverflowError, AssertionError):
-        raise ValueError(f"{what} is {value!r}; expected a number") from None
-    if not math.isfinite(number) or (kind is int and number != int(number)):
-        raise ValueError(f"{what} is {value}; expected a {'finite' if kind is float else 'whole'} number")
-    return kind(number)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import lightning as L
 import pytest
-from helpers import QUIET, fit, module
+from helpers import QUIET, fit, module, real_pictures
 from known_problems import Decay, Poisson3, Rotation
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
@@ -40,7 +40,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loggers = [TensorBoardLogger(folder.parent, folder.name, version=""), MetricsFile(folder)]
     options = QUIET | {"logger": loggers, "max_steps": 12, "log_every_n_steps": 2, "val_check_interval": 4}
     trainer = L.Trainer(**options, callbacks=watchers, enable_checkpointing=False, precision="64-true")
-    trainer.fit(m, PointsDataModule(m.problem, points=100))
+    with pytest.MonkeyPatch.context() as patch:
+        real_pictures(patch)
+        trainer.fit(m, PointsDataModule(m.problem, points=100))
     return folder
 
 

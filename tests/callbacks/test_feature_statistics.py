@@ -14,10 +14,10 @@ from torch import nn
 
 from mask_pinns import NETWORKS, Box, MaskPINN
 from mask_pinns.callbacks import FeatureStatistics
+from mask_pinns.callbacks.features.callback import HEATMAP_QUANTITIES, custom_scalars
 from mask_pinns.callbacks.features.glossary import STAGES, as_markdown, explained_quantities
 from mask_pinns.callbacks.features.observer import PROBE_STEP, Observer, statistics
 from mask_pinns.callbacks.features.probes import capture_layers, probe_points
-from mask_pinns.callbacks.features.statistics import HEATMAP_QUANTITIES, custom_scalars
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.jets import Derivatives
 from mask_pinns.jets.engines import by_autograd
@@ -37,10 +37,10 @@ def numbers_of(x: torch.Tensor) -> dict[str, float]:
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("network", NETWORKS)
-def test_every_network_is_seen_layer_by_layer(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_network_is_recorded_layer_by_layer(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Features as they pass, their derivatives by nested autograd, and the weight in front of every layer.
 
-    Batchnorm is looked at with the probes' mean and variance: the reference has those as its running averages.
+    Batchnorm is recorded with the probes' mean and variance: the reference has those as its running averages.
     """
     net, x = small_network(network, 2, 1, "tanh"), probe_points(BOX, 50)
     found, maps = (
@@ -65,58 +65,58 @@ def test_every_network_is_seen_layer_by_layer(network: str, monkeypatch: pytest.
             torch.testing.assert_close(found[name].stages[f"feature_{m}".rstrip("_")], jet[m], rtol=1e-9, atol=1e-10)
 
 
+class ByHand:
+    """A network of our layers written out: after x, h = tanh(W h + b) with its mask, and the connections past two."""
+
+    def __init__(self, network: nn.Module, skips: bool) -> None:
+        self.layers = [layer for layer in network.modules() if type(layer).__name__ == "Masked"]
+        self.skips = skips
+
+    def __call__(self, x: torch.Tensor, depth: int) -> tuple[torch.Tensor, ...]:
+        """z, tanh(z), h and the end of the block, if there is one, of the layer of this depth."""
+        h = before = x
+        for i, (linear, activation) in enumerate(self.layers[: depth + 1]):
+            z = h @ linear.weight.T + linear.bias
+            m = 1 - torch.exp(-((activation.alpha * z) ** 2)) if activation.alpha is not None else 1.0
+            h = inner = torch.tanh(z) * m
+            if i in (2, 4) and self.skips:
+                h = before + inner
+            before = h if i % 2 == 0 else before
+        return z, torch.tanh(z), inner, h
+
+
+def mask_numbers(z: torch.Tensor, alpha: torch.Tensor) -> dict[str, float]:
+    opened = 1 - torch.exp(-((alpha * z) ** 2))
+    closed = (opened.max(0).values < 0.01).double().mean()
+    return {"mask/openness": opened.mean(), "mask/closed": closed, "mask/alpha_std": alpha.abs().std(correction=0)}
+
+
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("network", ["masked", "residual", "mlp"])
 def test_statistics_equal_a_direct_computation(network: str) -> None:
     """Layer by layer by hand; derivative features by nested autograd through the layers before."""
-    net = small_network(network, 2, 1, "tanh")
-    x = probe_points(BOX, 100)
-    found = capture_layers(net, x, BOX.names, ("tt", "xx"))
-    assert list(found) == ["input", "block1.1", "block1.2", "block1", "block2.1", "block2.2", "block2", "output"]
-    layers = [layer for layer in net.modules() if type(layer).__name__ == "Masked"]
-    names = [name for name in found if "." in name or name == "input"]
-
-    def hidden(depth: int) -> Any:
-        """x -> (z, sigma(z), h, end of the block if there is one) of a layer."""
-
-        def run(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            h = before = x
-            for i, (linear, activation) in enumerate(layers[: depth + 1]):
-                z = h @ linear.weight.T + linear.bias
-                m = 1 - torch.exp(-((activation.alpha * z) ** 2)) if activation.alpha is not None else 1.0
-                h = inner = torch.tanh(z) * m
-                if i in (2, 4) and network != "mlp":
-                    h = before + inner
-                before = h if i % 2 == 0 else before
-            return z, torch.tanh(z), inner, h
-
-        return run
-
-    for depth, name in enumerate(names):
-        z, activated, h, end = hidden(depth)(x)
-        jet = by_autograd(lambda x, depth=depth: hidden(depth)(x)[2], x, BOX.names, Derivatives(("tt", "xx")))
-        stages = {"preactivation": z, "feature": h, "feature_tt": jet["tt"], "feature_x": jet["x"]}
-        masked = layers[depth][1].alpha is not None
-        stages |= {"activation": activated} if masked else {}
-        assert set(stages) <= set(found[name].stages)
-        assert ("activation" in found[name].stages) == masked
-        values = statistics(found[name])
-        for stage, entries in stages.items():
-            torch.testing.assert_close(found[name].stages[stage], entries, rtol=1e-9, atol=1e-10)
-            for quantity, expected in numbers_of(entries).items():
-                assert float(values[f"{stage}/{quantity}"]) == pytest.approx(expected, rel=1e-7, abs=1e-9)
-        assert float(values["preactivation/saturation"]) == pytest.approx(
-            float((z.detach().cosh() ** -2 < 0.05).double().mean())
-        )
-        assert ("mask/openness" in values) == masked
-        if masked:
-            alpha = layers[depth][1].alpha.detach()
-            opened = 1 - torch.exp(-((alpha * z.detach()) ** 2))
-            assert float(values["mask/openness"]) == pytest.approx(float(opened.mean()))
-            assert float(values["mask/closed"]) == float((opened.max(0).values < 0.01).double().mean())
-            assert float(values["mask/alpha_std"]) == pytest.approx(float(alpha.abs().numpy().std()))
+    net, x, derivatives = small_network(network, 2, 1, "tanh"), probe_points(BOX, 100), Derivatives(("tt", "xx"))
+    recorded = capture_layers(net, x, BOX.names, ("tt", "xx"))
+    assert list(recorded) == ["input", "block1.1", "block1.2", "block1", "block2.1", "block2.2", "block2", "output"]
+    by_hand = ByHand(net, skips=network != "mlp")
+    for depth, name in enumerate(name for name in recorded if "." in name or name == "input"):
+        z, activated, h, end = (y.detach() for y in by_hand(x, depth))
+        jet = by_autograd(lambda x, depth=depth: by_hand(x, depth)[2], x, BOX.names, derivatives)
+        alpha = by_hand.layers[depth][1].alpha
+        expected = {"preactivation": z, "feature": h, "feature_tt": jet["tt"], "feature_x": jet["x"]}
+        expected |= {"activation": activated} if alpha is not None else {}
+        stages, values = recorded[name].stages, statistics(recorded[name])
+        assert set(expected) <= set(stages)
+        assert ("activation" in stages) == ("mask/openness" in values) == (alpha is not None)
+        for stage, entries in expected.items():
+            torch.testing.assert_close(stages[stage], entries, rtol=1e-9, atol=1e-10)
+            for quantity, number in numbers_of(entries).items():
+                assert float(values[f"{stage}/{quantity}"]) == pytest.approx(number, rel=1e-7, abs=1e-9)
+        flat = {"preactivation/saturation": (z.cosh() ** -2 < 0.05).double().mean()}
+        for quantity, number in (flat | (mask_numbers(z, alpha.detach()) if alpha is not None else {})).items():
+            assert float(values[quantity]) == pytest.approx(float(number))
         if name.endswith(".2"):
-            torch.testing.assert_close(found[name[:-2]].stages["block_output"], end)
+            torch.testing.assert_close(recorded[name[:-2]].stages["block_output"], end)
 
 
 @pytest.mark.usefixtures("float64")
@@ -144,7 +144,7 @@ def test_drift_and_gradients_equal_a_direct_computation() -> None:
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_looking_leaves_nothing_behind(network: str) -> None:
+def test_a_recording_leaves_nothing_behind(network: str) -> None:
     m = MaskPINN("wave", small_network(network, 2, 1))
     m.network.train()
     state, before = torch.get_rng_state(), copy.deepcopy(m.state_dict())

@@ -1,18 +1,18 @@
-"""The looks at features over a run: when they are taken, what they cost, what a resumed run goes on from."""
+"""Recordings of features over a run: their steps, their cost, what a resumed run continues from."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import pytest
 import torch
+from forks import two_ranks
 from helpers import events, fit, module, same_weights
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
@@ -22,35 +22,23 @@ from mask_pinns import NETWORKS, MaskPINN, NonFiniteLoss
 from mask_pinns.callbacks import FeatureStatistics
 from mask_pinns.callbacks.features.drift_table import DriftTable, column
 from mask_pinns.callbacks.features.observer import Observer
+from mask_pinns.cli.main import main
 from mask_pinns.cli.parser import read
 from mask_pinns.cli.run import build, make_callbacks, make_loggers
 
-ROOT = Path(__file__).resolve().parents[2]
+PHASES = "[{optimizer: adam, steps: 2}, {optimizer: lbfgs, max_iter: 4}]"
+WATCHED = dict.fromkeys(NETWORKS, "adam") | {"masked": PHASES, "residual": "gauss_newton", "siren": PHASES}
+"""An optimizer for every network; each kind of optimizer has one."""
 
 
-@pytest.mark.parametrize(
-    ("network", "optimizer"),
-    [*((network, "adam") for network in NETWORKS), ("masked", "adam 3, lbfgs"), ("masked", "gauss_newton")],
-)
-def test_training_ends_with_the_same_bits_with_everything_watched(tmp_path: Path, network: str, optimizer: str) -> None:
+@pytest.mark.parametrize("network", NETWORKS)
+def test_training_ends_with_the_same_bits_with_everything_watched(tmp_path: Path, network: str) -> None:
     """Weights and buffers, with every callback and logger of a run and at each step."""
-    flags = [
-        "--network",
-        network,
-        "--width",
-        "6",
-        "--blocks",
-        "1",
-        "--optimizer",
-        optimizer,
-        "--causal",
-        "1",
-        "--exact",
-    ]
-    intervals = ["--statistics_every", "1", "--figures_every", "2", "--validate_every", "2"]
-    alone, watched = (build(read([*flags, *intervals])[1]) for _ in range(2))
-    fit(alone.module, 6)
-    fit(watched.module, 6, make_callbacks(watched, tmp_path)[1], logger=make_loggers(tmp_path, 0), val_check_interval=2)
+    words = f"--network {network} --width 6 --blocks 1 --causal 1 --exact --statistics_every 1 --figures_every 2"
+    flags = [*words.split(), "--optimizer", WATCHED[network], "--validate_every", "2"]
+    alone, watched = (build(read(flags)[1]) for _ in range(2))
+    fit(alone.module, 4)
+    fit(watched.module, 4, make_callbacks(watched, tmp_path)[1], logger=make_loggers(tmp_path, 0), val_check_interval=2)
     assert same_weights(alone.module, watched.module)
     assert {"drift.csv", "solution.png", "summary.json", "checkpoints"} <= {path.name for path in tmp_path.iterdir()}
 
@@ -82,25 +70,34 @@ class SaveAt(L.Callback):
             trainer.save_checkpoint(self.path)
 
 
-@pytest.mark.parametrize("step", [3, 4, 6, 8])
-def test_a_resumed_run_has_every_look_of_the_whole_one(tmp_path: Path, step: int) -> None:
-    """Killed at the end and resumed from a checkpoint at a look or between two: drift.csv is the same to the letter."""
-    table, checkpoint = tmp_path / "drift.csv", tmp_path / "kept.ckpt"
-    fit(module(), 12, [FeatureStatistics(every=4, probes=32, folder=tmp_path), SaveAt(step, checkpoint)])
-    whole = table.read_text()
+RESUMED_AT = (3, 4, 6, 8)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run without interruption, with checkpoints of some of its steps."""
+    folder = tmp_path_factory.mktemp("whole")
+    saved = [SaveAt(step, folder / f"{step}.ckpt") for step in RESUMED_AT]
+    fit(module(), 12, [FeatureStatistics(every=4, probes=32, folder=folder), *saved])
+    return folder
+
+
+@pytest.mark.parametrize("step", RESUMED_AT)
+def test_a_resumed_run_has_every_recording_of_the_whole_one(whole: Path, tmp_path: Path, step: int) -> None:
+    """Killed at the end, resumed from a checkpoint at a recording or between two: drift.csv is the same, to the letter."""
+    table = Path(shutil.copy(whole / "drift.csv", tmp_path))
     with pytest.MonkeyPatch.context() as patch:
-        steps = counted_looks(patch)
-        fit(module(), 12, [FeatureStatistics(every=4, probes=32, folder=tmp_path)], ckpt_path=checkpoint)
-    assert steps == [s for s in (4, 8, 12) if s > step], "a step that has a look gets no second one"
-    assert table.read_text() == whole
+        steps = steps_of_recordings(patch)
+        statistics = FeatureStatistics(every=4, probes=32, folder=tmp_path)
+        fit(module(), 12, [statistics], ckpt_path=whole / f"{step}.ckpt")
+    assert steps == [s for s in (4, 8, 12) if s > step], "a step that was recorded is not recorded again"
+    assert table.read_text() == (whole / "drift.csv").read_text()
 
 
 def test_two_ranks_see_what_one_process_sees(tmp_path: Path) -> None:
     flags = ["--width", "6", "--blocks", "1", "--points", "80", "--precision", "64", "--optimizer", "adam"]
     machine = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu", "--folder", str(tmp_path), "--steps", "4"]
-    words = [sys.executable, "train.py", *flags, *machine, "--statistics_every", "4"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    two_ranks(tmp_path / "streams", main, [*flags, *machine, "--statistics_every", "4"])
     m = build(read(flags)[1]).module.double()
     observer = Observer(m.problem, 256)
     expected = {0: observer.numbers(m, observer.layers(m.network))}
@@ -114,24 +111,24 @@ def test_two_ranks_see_what_one_process_sees(tmp_path: Path) -> None:
             assert float(row[column(quantity)]) == pytest.approx(value, rel=1e-9, abs=1e-12), quantity
 
 
-def test_looks_stay_within_their_share_of_the_time() -> None:
+def test_recordings_stay_within_their_share_of_the_time() -> None:
     """Every step wanted, hardly any can be afforded: the first and the last are taken all the same."""
     with_share = FeatureStatistics(every=1, probes=512, share=1e-9)
-    looked = []
+    recorded = []
     for watcher in (with_share, FeatureStatistics(every=1, probes=16)):
         with pytest.MonkeyPatch.context() as patch:
-            steps = counted_looks(patch)
+            steps = steps_of_recordings(patch)
             patch.setattr(
-                "mask_pinns.callbacks.features.statistics.tensorboard_writers", lambda trainer: [TensorBoardless()]
+                "mask_pinns.callbacks.features.callback.tensorboard_writers", lambda trainer: [TensorBoardless()]
             )
             fit(module(), 6, [watcher])
-        looked.append(steps)
+        recorded.append(steps)
         assert watcher.seconds > 0
-    assert looked == [[0, 6], [0, 1, 2, 3, 4, 5, 6]]
+    assert recorded == [[0, 6], [0, 1, 2, 3, 4, 5, 6]]
 
 
-def counted_looks(patch: pytest.MonkeyPatch) -> list[int]:
-    """The steps of looks from now on."""
+def steps_of_recordings(patch: pytest.MonkeyPatch) -> list[int]:
+    """The steps of recordings from here on."""
     steps: list[int] = []
     real = Observer.numbers
 
@@ -153,7 +150,7 @@ class TensorBoardless:
         return None
 
 
-def test_a_network_without_jets_is_said_to_have_no_layers(tmp_path: Path) -> None:
+def test_a_network_without_jets_has_no_statistics(tmp_path: Path) -> None:
     plain = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
     m, console = MaskPINN("wave", plain, derivatives="autograd"), Console(record=True, width=200)
     fit(m, 2, [FeatureStatistics(every=1, folder=tmp_path, console=console)])
@@ -162,18 +159,8 @@ def test_a_network_without_jets_is_said_to_have_no_layers(tmp_path: Path) -> Non
 
 
 def test_the_command_line_records_what_it_is_told(command: Any, tmp_path: Path) -> None:
-    flags = [
-        "--steps",
-        "4",
-        "--statistics_every",
-        "2",
-        "--statistics_probes",
-        "32",
-        "--statistics_record",
-        "moments",
-        "mask",
-    ]
-    code, out, err = command(*flags)
+    flags = ["--statistics_every", "2", "--statistics_probes", "32", "--statistics_record", "moments", "mask"]
+    code, out, err = command("--steps", "4", *flags)
     assert (code, err) == (0, "") and re.search(r"recordings \d\.\d\d s of it, .*%; at the end \d\.\d\d s", out)
     rows = list(csv.DictReader((tmp_path / "runs/wave-1/drift.csv").read_text().splitlines()))
     assert {r["step"] for r in rows} == {"0", "2", "4"}
@@ -203,9 +190,9 @@ def test_what_cannot_be_watched_is_refused_before_there_is_a_folder(
 
 
 def test_the_end_is_counted_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last look and the pictures, on a clock that only they move; the look at the start is of the training."""
+    """The last recording and the pictures, on a clock that only they move; the first recording is part of training."""
     clock = [0.0]
-    monkeypatch.setattr("mask_pinns.callbacks.features.statistics.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("mask_pinns.callbacks.features.callback.time.perf_counter", lambda: clock[0])
 
     def passing(seconds: float, real: Any) -> Any:
         def call(*given: Any, **named: Any) -> Any:
@@ -221,8 +208,8 @@ def test_the_end_is_counted_by_itself(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (watcher.seconds, watcher.seconds_at_end) == (3.0, 41.0)
 
 
-def test_a_network_that_diverges_is_looked_at_all_the_same(tmp_path: Path) -> None:
-    """The loss says that it is not finite, not a look before it."""
+def test_a_network_that_diverges_is_recorded_all_the_same(tmp_path: Path) -> None:
+    """The loss is what stops the run, not the recording before it."""
     m = module()
     with torch.no_grad():
         m.network.output.weight.fill_(torch.nan)
@@ -235,8 +222,8 @@ def test_a_network_that_diverges_is_looked_at_all_the_same(tmp_path: Path) -> No
 
 def test_resuming_with_other_statistics(command: Any, tmp_path: Path) -> None:
     """Another number of probes begins drift anew; a new quantity is a new column."""
-    looks = ["--statistics_every", "2", "--statistics_probes", "32", "--statistics_record", "drift"]
-    assert command("--steps", "4", *looks)[0] == 0
+    flags = ["--statistics_every", "2", "--statistics_probes", "32", "--statistics_record", "drift"]
+    assert command("--steps", "4", *flags)[0] == 0
     other = ["--statistics_probes", "64", "--statistics_record", "drift", "units"]
     code, _, err = command("--resume", "last", "--steps", "8", *other, tiny=False)
     assert (code, err) == (0, "")

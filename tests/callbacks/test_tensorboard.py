@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import events, fit, module
+from helpers import events, fit, module, real_pictures
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.plugins.custom_scalar import layout_pb2
 
 from mask_pinns.callbacks import FeatureStatistics
+from mask_pinns.callbacks.features.callback import HEATMAP_QUANTITIES, custom_scalars
 from mask_pinns.callbacks.features.drift_table import DriftTable, column
-from mask_pinns.callbacks.features.statistics import HEATMAP_QUANTITIES, custom_scalars
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "wave-1"
     folder.mkdir()
     watchers = [FeatureStatistics(every=5, probes=64, folder=folder)]
-    fit(module("adam 6, lbfgs"), 12, watchers, logger=TensorBoardLogger(folder.parent, folder.name, version=""))
+    with pytest.MonkeyPatch.context() as patch:
+        real_pictures(patch)
+        fit(module("adam 6, lbfgs"), 12, watchers, logger=TensorBoardLogger(folder.parent, folder.name, version=""))
     return folder
 
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from helpers import ROOT
 
-from mask_pinns.callbacks.features.observer import RECORDED
 from mask_pinns.cli.parser import read
+from mask_pinns.settings import RECORDED
 
 
 def test_print_config_and_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from mask_pinns import PROBLEMS, Problem
 from mask_pinns.domains import Points
 from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.problems.conditions import Initial
-from mask_pinns.problems.evaluation import mesh
+from mask_pinns.problems.evaluation_grid import mesh
 from mask_pinns.problems.fields import Field
 from mask_pinns.problems.loading import make_problem
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from helpers import TINY
 
-from mask_pinns.callbacks.features.statistics import HEATMAP_QUANTITIES, custom_scalars
+from mask_pinns.callbacks.features.callback import HEATMAP_QUANTITIES, custom_scalars
 from mask_pinns.cli.main import main
 from mask_pinns.report.page import main as report
 

@@ -13,11 +13,11 @@ import pytest
 from helpers import TINY
 from matplotlib.figure import Figure
 
-from mask_pinns.callbacks.features.observer import RECORDED
 from mask_pinns.cli.main import main as train
 from mask_pinns.report.figures import _image, _line_chart
 from mask_pinns.report.page import TABLES, main, names, page
 from mask_pinns.report.run_record import RunRecord
+from mask_pinns.settings import RECORDED
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,12 @@
-"""`python tests/training/ranks.py TRACE flags`: train.py, each rank with a trace of loss, gradient and points at every step."""
+"""train.py with a trace of every step, in each of several ranks."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mask_pinns.cli import main as command_line
 from mask_pinns.cli import run as commands
@@ -32,17 +29,14 @@ class Trace(L.Callback):
         torch.save(self.steps, f"{self.path}-{trainer.global_rank}.pt")
 
 
-def main() -> int:
+def traced(path: str, words: Sequence[str]) -> int:
+    """Runs train.py with these flags, on one thread; the trace of rank 0 is in PATH-0.pt."""
     torch.set_num_threads(1)
     make = commands.make_callbacks
 
     def make_callbacks(*arguments: Any) -> Any:
         summary, watchers = make(*arguments)
-        return summary, [*watchers, Trace(sys.argv[1])]
+        return summary, [*watchers, Trace(path)]
 
     commands.make_callbacks = make_callbacks
-    return command_line.main(sys.argv[2:])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return command_line.main(list(words))

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,14 +18,18 @@ from typing import Any
 
 import pytest
 import torch
+from forks import two_ranks
+from ranks import traced
 
 from mask_pinns.cli.parser import read
 from mask_pinns.cli.run import build
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.objective.residual_squares import ResidualSquares
 
-ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--width", "6", "--blocks", "1", "--points", "80", "--precision", "64", "--seed", "3"]
+FLAGS = [
+    "--width", "6", "--blocks", "1", "--points", "80", "--precision", "64", "--seed", "3", "--figures_every", "1000",
+    "--statistics_record", "moments",
+]  # fmt: skip
 OPTIMIZERS = {
     "adam": "adam",
     "lbfgs": "[{optimizer: lbfgs, max_iter: 4}]",
@@ -86,7 +88,7 @@ def by_least_squares(run: Any, draw: Callable[[int, int], Any]) -> tuple[Any, li
         jacobian, trace = Jacobian(run.module.objective, network), []
         for step in range(STEPS):
             trace.append(at_start(run, network, [draw(step, 0), draw(step, 1)]))
-            squares = ResidualSquares(jacobian, draw(step, rank), points_over_ranks=partial(meeting.mean, rank))
+            squares = ResidualSquares(jacobian, draw(step, rank), over_ranks=partial(meeting.mean, rank))
             method.step(lambda squares=squares: squares)
         return network, trace
 
@@ -132,9 +134,7 @@ def test_two_ranks_equal_one_process_with_the_points_of_both(tmp_path: Path, opt
     """Loss and gradient at each of 50 steps to 1e-12 of the first, weights after them to 1e-9; no point is shared."""
     flags = [*FLAGS, "--optimizer", OPTIMIZERS[optimizer], "--steps", str(STEPS), "--statistics_every", str(STEPS)]
     machine = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu", "--folder", str(tmp_path / "runs")]
-    words = [sys.executable, "tests/training/ranks.py", str(tmp_path / "trace"), *flags, *machine]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    two_ranks(tmp_path / "streams", traced, str(tmp_path / "trace"), [*flags, *machine])
     assert json.loads((tmp_path / "runs/wave-1/summary.json").read_text())["devices"] == 2
     assert [p.name for p in (tmp_path / "runs").iterdir()] == ["wave-1"], "one run folder, rank 0's"
 

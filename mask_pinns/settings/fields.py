@@ -1,13 +1,10 @@
-"""Settings: frozen dataclasses from which the flags, their help, hyperparameters and checks on resume follow.
+"""How a field of settings is described, and how settings become plain mappings and back.
 
-    @dataclass(frozen=True)
-    class Sampling:
-        (its docstring has under "Args:" the line  sampler: latin_hypercube, sobol, uniform, grid)
+@dataclass(frozen=True)
+class Sampling:
+    (its docstring has under "Args:" the line  sampler: latin_hypercube, sobol, uniform, grid)
 
-        sampler: str = setting("latin_hypercube", may_change=True)
-
-A new option is one field, with its line of help in the docstring. Every package defines its settings; this file defines
-how a field is described (`setting`), and how settings become plain mappings and back.
+    sampler: str = setting("latin_hypercube", may_change=True)
 """
 
 from __future__ import annotations
@@ -78,7 +75,7 @@ def options(cls: type) -> Iterator[Option]:
             continue
         given = dict(field.metadata)
         kind = given.pop("kind") or kinds[field.name]
-        yield Option(field.name, kind, default_of(field), help_of[field.name] or "", **given)
+        yield Option(field.name, kind, default_of(field), " ".join((help_of[field.name] or "").split()), **given)
 
 
 def default_of(field: dataclasses.Field[Any]) -> Any:

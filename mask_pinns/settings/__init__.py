@@ -1,0 +1,42 @@
+"""Settings: every option of a run with its default and its line of help, one class a file.
+
+Flags, `config.yaml`, hyperparameters and the checks on resume follow from the fields of these classes (`fields.py` says
+how a field is described). A new option is one field. The options of a problem are its coefficients, those of a network
+the arguments of its constructor.
+"""
+
+from mask_pinns.settings.constraints import Constraints, Embedding, Parity
+from mask_pinns.settings.fields import (
+    Option,
+    as_names,
+    complete,
+    flatten,
+    merge,
+    names,
+    options,
+    pick,
+    plain,
+    setting,
+    to_mapping,
+)
+from mask_pinns.settings.loss import LossSettings
+from mask_pinns.settings.machine import MachineSettings
+from mask_pinns.settings.observation import RECORDED, ObservationSettings
+from mask_pinns.settings.run import RunSettings
+from mask_pinns.settings.sampling import Sampling
+from mask_pinns.settings.training import Phases, TrainingSettings
+
+SETTINGS: dict[str, tuple[type, ...]] = {
+    "the network's ends": (Constraints,),
+    "training": (TrainingSettings, LossSettings),
+    "points": (Sampling,),
+    "run": (RunSettings, ObservationSettings),
+    "machine": (MachineSettings,),
+}
+"""Classes of settings by the title under which --help lists their flags."""
+
+__all__ = [
+    "RECORDED", "SETTINGS", "Constraints", "Embedding", "LossSettings", "MachineSettings", "ObservationSettings",
+    "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainingSettings", "as_names", "complete", "flatten",
+    "merge", "names", "options", "pick", "plain", "setting", "to_mapping",
+]  # fmt: skip

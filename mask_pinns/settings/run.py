@@ -1,0 +1,34 @@
+"""`RunSettings`: the length of a run, its folder, and what is done with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jsonargparse.typing import PositiveInt
+
+from mask_pinns.settings.fields import setting
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The length of a run, its folder, and what is done with it.
+
+    Args:
+        steps: total number of optimizer steps; if not given, the sum over the phases
+        folder: folder of all runs
+        name: name of this run's folder; if not given, <problem>-<number>
+        resume: go on with a run: last, a run folder, or a checkpoint
+        ckpt_path: run folder or checkpoint to validate, test or predict with
+        predict_points: .npy or .csv file of the points (N, D) of a prediction
+        explain: print the plan before training: points, terms, streams, cost
+        dry_run: print the plan and do not train
+    """
+
+    steps: int | None = setting(None, kind=PositiveInt | None)
+    folder: str = setting("runs", decides=False)
+    name: str | None = setting(None, decides=False)
+    resume: str | None = setting(None, decides=False)
+    ckpt_path: str | None = setting(None, decides=False)
+    predict_points: str | None = setting(None, decides=False)
+    explain: bool = setting(False, switch=True, decides=False)
+    dry_run: bool = setting(False, switch=True, decides=False)

@@ -1,0 +1,49 @@
+"""`TrainingSettings`: how the loss is minimized."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonargparse.typing import PositiveFloat, PositiveInt
+
+from mask_pinns.settings.fields import setting
+
+Phases = str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
+"""Phases of optimizers as they are written: "adam 2000, lbfgs", one mapping, or a list of either."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the loss is minimized.
+
+    Args:
+        optimizer: e.g. adam, or phases: "adam 2000, lbfgs"
+        target: stop at a relative L2 error this small (a validation loss, where no solution is known)
+        lr: learning rate of first-order phases
+        decay: factor of the learning-rate staircase
+        decay_every: steps between factors of the learning-rate staircase
+        compile: auto (if the run is long enough to make up for the compile time), on, off
+        on_nonfinite: response to a loss that becomes NaN or infinite: stop, rollback (good weights and half the lr)
+
+    Example:
+        >>> from mask_pinns import MaskPINN, TrainingSettings
+        >>> MaskPINN("wave", training=TrainingSettings(optimizer="adam 500, lbfgs")).schedule.phases[0].steps
+        500
+
+    Raises:
+        ValueError: a target that is not above zero.
+    """
+
+    optimizer: Phases = setting("adam", kind=str | dict[str, Any] | list[dict[str, Any]])
+    target: float | None = setting(None, kind=PositiveFloat | None, may_change=True)
+    lr: float | None = setting(None, kind=PositiveFloat | None)
+    decay: float | None = setting(None, kind=PositiveFloat | None)
+    decay_every: int | None = setting(None, kind=PositiveInt | None)
+    compile: str = setting("auto", decides=False)
+    on_nonfinite: str = setting("stop", may_change=True, decides=False)
+
+    def __post_init__(self) -> None:
+        if self.target is not None and not self.target > 0:
+            raise ValueError(f"target is {self.target}; it must be a positive number")
