@@ -74,25 +74,25 @@ class MaskPINN(L.LightningModule):
             )
         given = {Constraints: constraints, LossSettings: loss, TrainingSettings: training}
         options |= {} if optimizer is None else {"optimizer": optimizer}
-        asked, weighted, trained = complete("setting of MaskPINN", given, options)
+        given_constraints, given_loss, settings = complete("setting of MaskPINN", given, options)
         self.problem = make_problem(problem)
-        self.network = assemble(network, self.problem, asked)
-        self.adaptive_weights = AdaptiveWeights(weighted.causal, weighted.balance)
+        self.network = assemble(network, self.problem, given_constraints)
+        self.adaptive_weights = AdaptiveWeights(given_loss.causal, given_loss.balance)
         hard = getattr(self.network, "hard_conditions", ())
-        self.objective = Objective(self.problem, weighted, hard, self.adaptive_weights)
+        self.objective = Objective(self.problem, given_loss, hard, self.adaptive_weights)
         self.schedule = Schedule(
-            parse_phases(trained.optimizer, lr=trained.lr, decay=trained.decay, decay_every=trained.decay_every)
+            parse_phases(settings.optimizer, lr=settings.lr, decay=settings.decay, decay_every=settings.decay_every)
         )
-        self.stepper = Stepper(self, trained.compile)
-        self.good = make_good_weights(trained.on_nonfinite)
-        self.target = trained.target
-        self.log_every: int | None = None  # optimizer steps between logged losses; None: the trainer's own interval
+        self.stepper = Stepper(self, settings.compile)
+        self.good = make_good_weights(settings.on_nonfinite)
+        self.target = settings.target
+        self.log_every: int | None = None  # optimizer steps between logged losses; None: the trainer's interval
         self.stop_reason = "steps"
         self.run_dtype = next(self.network.parameters()).dtype  # the trainer's, once there is one
         self.rel_l2, self.max_error = RelativeL2(), MaxError()
         # Plain values only, so that checkpoints load with weights_only. A problem or network without a name is None
         # there, and an argument of load_from_checkpoint.
-        self.save_hyperparameters(to_mapping(trained) | to_mapping(weighted) | to_mapping(asked))
+        self.save_hyperparameters(to_mapping(settings) | to_mapping(given_loss) | to_mapping(given_constraints))
         self.hparams.update(problem=describe(self.problem), network=None if isinstance(network, nn.Module) else network)
 
     def check(self) -> None:

@@ -6,7 +6,7 @@
     compare                     {axis: network.mask, baseline: false}: the comparison, pair by pair
     settings                    further settings for every cell
     where                       settings for the cells in which an axis has a value: {problem: {helmholtz: {...}}}
-    match                       a network: the width of the others is chosen for the same number of parameters
+    match                       a network: the width of the others is selected for the same number of parameters
 
 A cell is one value from every axis; its configuration is what `python train.py --config` takes.
 """
@@ -109,14 +109,14 @@ class Study:
             axes = axes | {"seed": check_axis("seed", list(seeds))}
         return [self._cell(dict(zip(axes, values, strict=True))) for values in product(*axes.values())]
 
-    def _cell(self, chosen: dict[str, Any]) -> Cell:
-        values = {self.columns[axis]: value for axis, value in chosen.items()}
+    def _cell(self, selection: dict[str, Any]) -> Cell:
+        values = {self.columns[axis]: value for axis, value in selection.items()}
         config: dict[str, Any] = load_yaml(ROOT / fill_in(self.config, values)) if self.config else {}
-        layers = [_nested(axis, value) for axis, value in chosen.items()]
+        layers = [_nested(axis, value) for axis, value in selection.items()]
         layers += [_undotted(self.settings)]
         layers += [_undotted(changes) for axis in self.where for value, changes in self.where[axis].items()
-                   if str(value) == str(chosen[axis])]  # fmt: skip
-        layers += [_nested(axis, value) for axis, value in chosen.items()]  # over the settings, too
+                   if str(value) == str(selection[axis])]  # fmt: skip
+        layers += [_nested(axis, value) for axis, value in selection.items()]  # over the settings, too
         for layer in layers:
             config = merge(config, layer)
         return Cell(values, self._matched(config) if self.match else config)

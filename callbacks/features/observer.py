@@ -1,7 +1,7 @@
 """Records a network in training: the statistics of every layer, from features and gradients at fixed probe points.
 
-`statistics` computes the numbers of one layer, `Observer` those of a network, with the drift since its first recording.
-A number is named `<stage>/<quantity>`; `glossary.py` explains each.
+`Observer` applies `statistics.py` to every layer, and measures the drift since its first recording. A number is named
+`<stage>/<quantity>`; `glossary.py` explains each.
 """
 
 from __future__ import annotations

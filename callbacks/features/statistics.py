@@ -1,6 +1,6 @@
-"""The statistics of one layer: which numbers are made of its features and of its gradient.
+"""Computes the statistics of one layer from its features and its gradient.
 
-Numbers are called `<stage>/<quantity>`. A new statistic is a line here, with its formula in `distributions.py` and its
+A number is named `<stage>/<quantity>`. A new statistic is one line here, with its formula in `distributions.py` and its
 explanation in `glossary.py`.
 """
 

@@ -63,12 +63,12 @@ class Derivatives:
         self.operators = {
             name: tuple((canonical(m), c) for m, c in operator) for name, operator in (operators or {}).items()
         }
-        wanted = {canonical(m) for m in declared} | {""}
+        requested = {canonical(m) for m in declared} | {""}
         members = {m for operator in self.operators.values() for m, _ in operator}
-        for m in wanted | members:
+        for m in requested | members:
             if len(m) > MAX_ORDER:
                 raise ValueError(f"derivative {m!r} has order {len(m)}; orders up to {MAX_ORDER} are supported")
-        closed = {p for m in wanted for p, _, _ in _splits(m)} | {
+        closed = {p for m in requested for p, _, _ in _splits(m)} | {
             p for m in members for p, _, _ in _splits(m) if p != m
         }
         plain = sorted(closed, key=lambda m: (len(m), m))

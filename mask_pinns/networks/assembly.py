@@ -115,14 +115,14 @@ def _hard_conditions(
     for name in requested:
         if name not in conditions and name not in ("all", "auto"):
             raise unknown(name, [*conditions, "all", "auto"], f"condition of {problem.title}")
-    chosen = conditions if "all" in requested else {name: c for name, c in conditions.items() if name in requested}
+    wanted = conditions if "all" in requested else {name: c for name, c in conditions.items() if name in requested}
     by_embedding: list[Condition] = [
         c for c in conditions.values() if isinstance(c, Periodic) and c.across[0] in periodic
     ]
     if "auto" in requested:
         others = [c for c in conditions.values() if c not in by_embedding]
         return _compatible(problem, others, by_embedding, constraints.exact_time), by_embedding
-    return [c for c in chosen.values() if c not in by_embedding], by_embedding
+    return [c for c in wanted.values() if c not in by_embedding], by_embedding
 
 
 def _compatible(

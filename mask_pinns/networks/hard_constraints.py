@@ -171,13 +171,13 @@ class HardConstraints:
     def _add_initial(self, condition: Initial, time: float) -> None:
         for name, ansatz in self.fields.items():
             given = [key for key in condition.targets if key.partition("_")[0] == name]
-            wanted = [name, f"{name}_t"][: len(given)]
-            if sorted(given) != wanted:
+            expected = [name, f"{name}_t"][: len(given)]
+            if sorted(given) != expected:
                 raise ValueError(
                     f"condition {condition.name!r} sets {', '.join(given)}; exact are {name}, or {name} and {name}_t"
                 )
             if given:
-                ansatz.time, ansatz.initial = time, [condition.targets[key] for key in wanted]
+                ansatz.time, ansatz.initial = time, [condition.targets[key] for key in expected]
                 ansatz.extended = condition.extended.get(name)
 
     def __call__(self, coordinates: Jet, outputs: Jet) -> Jet:

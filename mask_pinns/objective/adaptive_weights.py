@@ -29,7 +29,7 @@ class AdaptiveWeights(nn.Module):
 
     `multipliers` (R,) exists if `balance` is not 0. It is a buffer: checkpoints contain it, and it changes in place, so
     that a compiled loss stays valid. `names` are the names of its residuals, empty before `start`.
-    Causal weights are computed anew at every evaluation of the loss, unless they are frozen for a step.
+    Causal weights are computed again at every evaluation of the loss, unless they are frozen for a step.
 
     Raises:
         ValueError: an epsilon below zero or not finite, a negative number of steps.
@@ -74,7 +74,7 @@ class AdaptiveWeights(nn.Module):
     def freeze_causal_weights(
         self, residuals: Sequence[Tensor], time: Tensor, over_ranks: MeanOverRanks | None = None
     ) -> None:
-        """Fixes the causal weights at those of these residuals, until they are fixed anew or set to None."""
+        """Fixes the causal weights at those of these residuals, until they are fixed again or set to None."""
         weights = causal_weights(residuals, time, self.causal, over_ranks)
         if self.frozen_causal_weights is None or self.frozen_causal_weights.shape != weights.shape:
             self.frozen_causal_weights = weights

@@ -179,7 +179,7 @@ class Objective:
     def freeze_causal_weights(
         self, network: nn.Module, points: PointSets, over_ranks: MeanOverRanks | None = None
     ) -> None:
-        """Fixes the causal weights at those of the present network, until they are fixed anew or set to None.
+        """Fixes the causal weights at those of the present network, until they are fixed again or set to None.
 
         A line search must see the same loss throughout a step, and ranks must agree on the weights.
         """

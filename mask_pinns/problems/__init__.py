@@ -1,8 +1,8 @@
 """Problems: a PDE with its domain, fields, conditions and, if it is known, its solution.
 
-`problem.py` defines the declaration that users write, `conditions/` the conditions on places of the domain, `fields.py`
-the fields in residuals, `coefficients.py` the coefficients, `evaluation_grid.py` the grid and the true values; `library/`
-contains the problems of this package.
+`problem.py` defines the declaration that users write, `coefficients.py` its coefficients, `conditions/` the conditions
+on places of the domain, `fields.py` the fields in residuals, `evaluation_grid.py` the grid and the true values;
+`library/` contains the problems of this package.
 """
 
 from mask_pinns.problems.conditions import Condition, Dirichlet, Initial, Neumann, Periodic

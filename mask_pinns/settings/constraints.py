@@ -1,4 +1,4 @@
-"""Settings of what stands at a network's ends: `Embedding` and `Constraints`."""
+"""Settings of the transformations before and after a network: `Embedding` and `Constraints`."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class TrainingSettings:
 
     Args:
         optimizer: e.g. adam, or phases: "adam 2000, lbfgs"
-        target: stop at a relative L2 error this small (a validation loss, where no solution is known)
+        target: stop at a relative L2 error this small (a validation loss, if no solution is known)
         lr: learning rate of first-order phases
         decay: factor of the learning-rate staircase
         decay_every: steps between factors of the learning-rate staircase

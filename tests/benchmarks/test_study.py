@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ from studies import runner
 from studies.grid import STUDIES, Cell, Study
 from studies.tables import collect
 from study import main
-from tiny_study import BENCHMARKS, TINY, command, write
+from tiny_study import TINY, shortened, words, write
 
 from mask_pinns.networks import make_network
 from mask_pinns.networks.assembly import assemble
@@ -21,7 +19,7 @@ from mask_pinns.problems.loading import make_problem
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_smallest_cell_of_every_study_runs(name: str, tmp_path: Path) -> None:
     study = Study.read(STUDIES[name])
-    cell = min(study.cells(), key=lambda cell: cell.config["network"]["width"]).shortened(2)
+    cell = shortened(min(study.cells(), key=lambda cell: cell.config["network"]["width"]), 2)
     assert runner.prepare([cell], tmp_path, retry=False) == [cell]
     assert runner.run_cell(tmp_path / cell.name) == ""
     table, curves = collect(study, [cell], tmp_path)
@@ -100,9 +98,9 @@ def test_cells_of_two_definitions_do_not_mix(tmp_path: Path) -> None:
         runner.prepare(Study.read(study).cells(), tmp_path, retry=False)
 
 
-def test_the_plan_lists_cells_and_time_and_runs_nothing(tmp_path: Path) -> None:
-    found = subprocess.run(command(write(tmp_path / "s.yaml"), "--dry_run"), capture_output=True, text=True, check=True)
-    assert "4 cells; what is left takes about" in " ".join(found.stdout.split())
+def test_the_plan_lists_cells_and_time_and_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(write(tmp_path / "s.yaml"), "--dry_run")) == 0
+    assert "4 cells; what is left takes about" in " ".join(capsys.readouterr().out.split())
     assert not (tmp_path / "cells").exists()
 
 
@@ -116,7 +114,7 @@ def test_the_plan_shows_whole_names(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not (tmp_path / "cells").exists()
 
 
-def test_an_unknown_study_names_the_known_ones() -> None:
-    found = subprocess.run([sys.executable, str(BENCHMARKS / "study.py"), "maks"], capture_output=True, text=True)
-    assert found.returncode == 2
-    assert found.stderr.count("\n") == 1 and "mask_on_off" in found.stderr
+def test_an_unknown_study_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["maks"]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1 and "mask_on_off" in message

@@ -84,7 +84,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("step", RESUMED_AT)
 def test_a_resumed_run_has_every_recording_of_the_whole_one(whole: Path, tmp_path: Path, step: int) -> None:
-    """Killed at the end, resumed from a checkpoint at a recording or between two: drift.csv is the same, to the letter."""
+    """Killed at the end, resumed from a checkpoint at a recording or between two: drift.csv is the same text."""
     table = Path(shutil.copy(whole / "drift.csv", tmp_path))
     with pytest.MonkeyPatch.context() as patch:
         steps = steps_of_recordings(patch)

@@ -147,12 +147,12 @@ def test_parts_that_are_missing_are_missed_where_training_needs_them(run_a: Path
 
 @pytest.mark.parametrize("change", ["half", "whole numbers", "nan"])
 def test_weights_that_cannot_be_used_are_refused(command, run_a: Path, change: str) -> None:
-    name, best, last = "network.core.output.bias", run_a / "checkpoints/best.ckpt", run_a / "checkpoints/last.ckpt"
+    name, best, last = "network.core.output.weight", run_a / "checkpoints/best.ckpt", run_a / "checkpoints/last.ckpt"
     content = loads(best)
     weight = content["state_dict"][name]
-    content["state_dict"][name] = {"half": weight.half(), "whole numbers": weight.long(), "nan": weight * torch.nan}[
-        change
-    ]
+    one_nan = weight.clone()
+    one_nan[0, 2] = torch.nan
+    content["state_dict"][name] = {"half": weight.half(), "whole numbers": weight.long(), "nan": one_nan}[change]
     torch.save(content, best)
     for verb in ("test", "validate", "predict"):
         code, _, err = command(verb, "--ckpt_path", str(run_a), tiny=False)

@@ -125,3 +125,10 @@ def test_points_do_not_depend_on_the_default_dtype(sampler: str) -> None:
         finally:
             torch.set_default_dtype(torch.float32)
     assert all(torch.equal(x, drawn[1][name]) for name, x in drawn[0].items())
+
+
+def test_shares_of_ranks_are_equal_and_rounded_up() -> None:
+    data = PointsDataModule(make_problem("wave"), points={"pde": 10, "initial": 8})
+    shares = [data.draw(0, rank, 4) for rank in range(4)]
+    assert {(len(x["pde"]), len(x["initial"])) for x in shares} == {(3, 2)}
+    assert data.uneven(4) == "pde"

@@ -188,3 +188,17 @@ def test_a_run_keeps_it_and_a_checkpoint_is_bound_to_it(command, tmp_path: Path)
     assert differences(given, left_out) == {"symmetry": "x odd there, none here"}
     assert differences(left_out, given) == {"symmetry": "none there, x odd here"}
     assert differences({}, left_out) == {}, "a checkpoint of before"
+
+
+def test_a_condition_on_one_wall_alone_need_not_be_symmetric() -> None:
+    """The mirror image of the low wall is the high one, on which nothing is asked for."""
+
+    class OneWall(Problem):
+        domain = Box(x=(-1.0, 1.0), y=(0.0, 1.0))
+        derivatives = ("xx", "yy")
+        conditions = (Dirichlet("x", side="low", u=lambda p: p.x + p.y),)
+
+        def residual(self, p, u):
+            return u.xx + u.yy
+
+    assert MaskPINN(OneWall(), {"name": "masked", "width": 4}, symmetry={"x": "even"}).network.symmetry

@@ -227,3 +227,26 @@ def test_options_that_a_checkpoint_does_not_know_are_those_given_now() -> None:
     again = GaussNewton(curve().parameters, corrections=3)
     again.load_state_dict(state)
     assert again.param_groups[0]["corrections"] == 3
+
+
+def test_the_first_damping_of_a_step_depends_on_the_step_before() -> None:
+    """`shrink` after a step whose first try was taken, else `grow`; never below the rounding of J'J."""
+    problem = curve()
+    optimizer = GaussNewton(problem.parameters, shrink=10.0, grow=3.0)
+    state, solver = optimizer.state[problem.parameters[0]], ParameterSpace(problem)
+    for bold, factor in ((True, 10.0), (False, 3.0)):
+        state["damping"], state["bold"] = 0.6, bold
+        assert optimizer._first_damping(solver) == pytest.approx(0.6 / factor)
+    state["damping"], state["bold"] = 1e-300, True
+    optimizer.step(lambda: problem)
+    assert state["damping"] >= torch.finfo(torch.float64).eps * solver.scale
+
+
+def test_corrections_end_where_one_does_not_halve_the_loss() -> None:
+    valley = Valley([nn.Parameter(torch.tensor([-1.2, 1.0]))])
+    solver, optimizer = ParameterSpace(valley), GaussNewton(valley.parameters, corrections=50)
+    trial, step = _TrialParameters(valley.parameters, valley), solver.step(0.3)
+    losses = [float(loss) for loss, _ in optimizer._corrected(solver, trial, step, solver.v + solver.jvp(step), 0.3)]
+    ratios = [later / earlier for earlier, later in pairwise(losses)]
+    assert 1 < len(losses) < 51
+    assert all(ratio < 0.5 for ratio in ratios[:-1]) and ratios[-1] >= 0.5
