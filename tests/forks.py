@@ -27,15 +27,17 @@ atexit.register(forkserver._forkserver._stop)  # waits for it, so that its time 
 class Fork:
     """`function(*arguments)` in a process and a session of its own; its result is the exit code.
 
-    Standard output and standard error are in the files `out` and `err` of the folder `streams`.
+    Standard output and standard error are in the files `out` and `err` of the folder `streams`. With `pictures`, runs
+    save real ones.
     """
 
     def __init__(
-        self, streams: Path, function: Callable[..., int], *arguments: Any, environment: Mapping[str, str] | None = None
-    ) -> None:
+        self, streams: Path, function: Callable[..., int], *arguments: Any, pictures: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         streams.mkdir(parents=True, exist_ok=True)
         self.streams = streams
-        given = (streams, function, arguments, dict(environment or {}))
+        given = (streams, function, arguments, dict(environment or {}), pictures)
         self.process = CONTEXT.Process(target=_run, args=given, daemon=False)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, BENCHMARKS, ROOT / "tests"))))  # of the server
@@ -61,14 +63,18 @@ class Fork:
         return (self.streams / "err").read_text()
 
 
-def _run(streams: Path, function: Callable[..., int], arguments: Sequence[Any], environment: Mapping[str, str]) -> None:
+def _run(
+    streams: Path, function: Callable[..., int], arguments: Sequence[Any], environment: Mapping[str, str],
+    pictures: bool,
+) -> None:  # fmt: skip
     os.setsid()
     os.environ.update(environment)
     rank_zero_only.rank = int(environment.get("RANK", "0"))  # read from the environment at import
     for descriptor, name in ((1, "out"), (2, "err")):
         file = os.open(streams / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, descriptor)
-    blank_pictures(pytest.MonkeyPatch())
+    if not pictures:
+        blank_pictures(pytest.MonkeyPatch())
     sys.exit(function(*arguments))
 
 

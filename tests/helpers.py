@@ -86,8 +86,10 @@ def same(a: Path, b: Path) -> bool:
 
 def events(folder: Path) -> EventAccumulator:
     """All that a run has written for TensorBoard."""
-    found = EventAccumulator(str(folder), size_guidance={"histograms": 0, "scalars": 0, "images": 0, "tensors": 0})
-    return found.Reload()
+    accumulator = EventAccumulator(
+        str(folder), size_guidance={"histograms": 0, "scalars": 0, "images": 0, "tensors": 0}
+    )
+    return accumulator.Reload()
 
 
 class BlankCanvas:

@@ -1,4 +1,4 @@
-"""What the tests of malformed input share: how many cases, a problem tried to the end, how its answer is judged."""
+"""What the tests of malformed input share: how many cases, a problem tried to the end, what answers are allowed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def cases(count: int) -> Any:
 
 def one_line(error: BaseException | None) -> str:
     """What an error says, which is one line."""
-    said = str(error)
-    assert said and "\n" not in said, said
-    return said
+    message = str(error)
+    assert message and "\n" not in message, message
+    return message
 
 
 def tried(**attributes: Any) -> None:
@@ -37,7 +37,7 @@ def tried(**attributes: Any) -> None:
 
 
 def refused(culprit: str, **attributes: Any) -> None:
-    with pytest.raises(ValueError) as error:  # noqa: PT011  (what it says is looked at below)
+    with pytest.raises(ValueError) as error:  # noqa: PT011  (the message is checked below)
         tried(**attributes)
     assert culprit in one_line(error.value)
 
@@ -47,11 +47,11 @@ def answered(**attributes: Any) -> str:
     try:
         tried(**attributes)
     except ValueError as error:
-        said = one_line(error)
+        message = one_line(error)
     else:
         return ""
-    assert "Mine" in said or "condition" in said or "coordinate" in said, said
-    return said
+    assert "Mine" in message or "condition" in message or "coordinate" in message, message
+    return message
 
 
 def give_up(error: BaseException) -> None:

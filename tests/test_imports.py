@@ -44,15 +44,15 @@ NAMES = {module_name(path) for path in FILES}
 @cache
 def imported(path: Path) -> frozenset[str]:
     """The modules of this project that a file imports, wherever in it; for `from room import file`, the file."""
-    found: set[str] = set()
+    targets: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            targets |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             members = {f"{node.module}.{alias.name}" for alias in node.names}
             files = members & NAMES
-            found |= files | ({node.module} if len(files) < len(members) else set())
-    return frozenset(name for name in found if name.split(".")[0] in ("mask_pinns", "train", *TOP))
+            targets |= files | ({node.module} if len(files) < len(members) else set())
+    return frozenset(name for name in targets if name.split(".")[0] in ("mask_pinns", "train", *TOP))
 
 
 def room(name: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -71,7 +70,7 @@ class Place:
 
     groups: tuple[tuple[Piece, ...], ...]
 
-    @cached_property
+    @property
     def pieces(self) -> list[Piece]:
         """All pieces, in the order in which their points come."""
         return [piece for group in self.groups for piece in group]

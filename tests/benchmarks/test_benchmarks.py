@@ -56,7 +56,7 @@ def test_every_work_has_the_same_loss_both_ways(step_time) -> None:
 
 
 @pytest.mark.parametrize("s", [0.01, 0.3, 1.0, 4.0, 100.0])
-def test_monte_carlo_and_quadrature_hold_the_closed_form(initial_spread, s: float) -> None:
+def test_monte_carlo_and_quadrature_equal_the_closed_form(initial_spread, s: float) -> None:
     """E[(z m(z))^2] / E[z^2] for z ~ N(0, q), s = alpha^2 q; 0.704 at s = 1."""
     expected = initial_spread.attenuation(s)
     q, alpha = 2.5, (s / 2.5) ** 0.5
@@ -74,7 +74,7 @@ def test_the_attenuation_at_one(initial_spread) -> None:
 
 @pytest.mark.parametrize("alpha", [0.25, 1.0, 20.0, None])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_monte_carlo_holds_the_quadrature(initial_spread, activation: str, alpha: float | None) -> None:
+def test_monte_carlo_equals_the_quadrature(initial_spread, activation: str, alpha: float | None) -> None:
     """E[h] and E[h^2] of every activation, also where the mask is a dip far narrower than z is spread."""
     z = 0.8 * torch.randn(1_000_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     h = ACTIVATIONS[activation](z, 0)[0] * (1 if alpha is None else 1 - torch.exp(-((alpha * z) ** 2)))
@@ -99,9 +99,9 @@ def test_wide_networks_begin_as_the_theory_says(initial_spread, activation: str,
     options = {"width": 512, "blocks": 1, "activation": activation, "mask": mask, "mask_init": 1.0}
     runs = torch.tensor([initial_spread.measured(options, seed)[0] for seed in range(8)])
     expected = torch.tensor(initial_spread.theory(options))
-    found, error = runs.square().mean(0).sqrt(), runs.std(0) / 8**0.5
-    close = (found - expected).abs() < 4 * error + (0.1 if mask else 0.03) * expected
-    assert torch.all(close[: 2 if mask else 3]), f"{found} for {expected}"
+    spread, error = runs.square().mean(0).sqrt(), runs.std(0) / 8**0.5
+    close = (spread - expected).abs() < 4 * error + (0.1 if mask else 0.03) * expected
+    assert torch.all(close[: 2 if mask else 3]), f"{spread} for {expected}"
 
 
 def test_the_mask_attenuates_features_and_gradients_at_the_start(initial_spread) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,16 @@ from mask_pinns.networks.assembly import assemble
 from mask_pinns.problems.loading import make_problem
 
 
+@cache
+def cells_of(name: str) -> list[Cell]:
+    """Of a stored study; matching the sizes of all its networks takes seconds."""
+    return Study.read(STUDIES[name]).cells()
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_smallest_cell_of_every_study_runs(name: str, tmp_path: Path) -> None:
     study = Study.read(STUDIES[name])
-    cell = shortened(min(study.cells(), key=lambda cell: cell.config["network"]["width"]), 2)
+    cell = shortened(min(cells_of(name), key=lambda cell: cell.config["network"]["width"]), 2)
     assert runner.prepare([cell], tmp_path, retry=False) == [cell]
     assert runner.run_cell(tmp_path / cell.name) == ""
     table, curves = collect(study, [cell], tmp_path)
@@ -29,8 +36,7 @@ def test_the_smallest_cell_of_every_study_runs(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_cells_differ_where_their_axes_do_and_nowhere_else(name: str) -> None:
-    study = Study.read(STUDIES[name])
-    cells = study.cells()
+    study, cells = Study.read(STUDIES[name]), cells_of(name)
     assert len({cell.name for cell in cells}) == len(cells)
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -48,7 +54,7 @@ def _but_for(cell: Cell, study: Study) -> dict[str, object]:
 
 
 def test_matched_networks_have_about_as_many_parameters() -> None:
-    for cell in Study.read(STUDIES["normalization"]).cells([0]):
+    for cell in (cell for cell in cells_of("normalization") if cell.values["seed"] == 0):
         count = sum(p.numel() for p in make_network(dict(cell.config["network"]), 2, 1).parameters())
         target = sum(p.numel() for p in make_network({"name": "masked", "width": 32, "blocks": 2}, 2, 1).parameters())
         assert abs(count - target) < 0.04 * target, cell.name

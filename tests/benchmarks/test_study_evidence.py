@@ -16,6 +16,9 @@ from studies.page import store, write_page
 from study import main
 from tiny_study import TINY, run_here, shortened, write
 
+WITH_DRIFT = TINY["settings"] | {"statistics_record": ["drift"]}
+"""Settings of cells whose results are drawn."""
+
 
 def table_of(errors: dict[tuple[str, bool], list[float]]) -> pd.DataFrame:
     rows = [
@@ -38,16 +41,16 @@ def test_pairs_by_hand(tmp_path: Path) -> None:
         ("b", True): [2.0, 3.0, 5.0],
     }
     study = by_problem(tmp_path)
-    found = pairs(table_of(errors), study)
-    settings = by_setting(found, study)
+    compared = pairs(table_of(errors), study)
+    settings = by_setting(compared, study)
     assert (settings["value"] == "True").all()
     by = settings.set_index("problem")
     assert by.loc["a", "log_ratio"] == pytest.approx(-1.0), "the median of 0.1, 0.05, 2"
     assert (by.loc["a", "better"], by.loc["a", "worse"]) == (2, 1)
     assert by.loc["a", "spread"] == pytest.approx(80)
     assert by.loc["b", "log_ratio"] == pytest.approx(0.47712, abs=1e-5)
-    said = verdict(settings, found, "True")
-    assert [said["all"][key] for key in ("better", "surely_better", "surely_worse", "p")] == [1, 0, 1, None]
+    outcome = verdict(settings, compared, "True")
+    assert [outcome["all"][key] for key in ("better", "surely_better", "surely_worse", "p")] == [1, 0, 1, None]
 
 
 def test_a_clear_difference_over_eight_settings_is_significant_and_none_is_not() -> None:
@@ -61,19 +64,19 @@ def test_a_clear_difference_over_eight_settings_is_significant_and_none_is_not()
 def test_a_setting_that_neither_solves_counts_in_one_verdict_alone(tmp_path: Path) -> None:
     study = by_problem(tmp_path)
     errors = {("a", False): [0.9], ("a", True): [0.8], ("b", False): [0.9], ("b", True): [0.1]}
-    found = pairs(table_of(errors), study)
-    said = verdict(by_setting(found, study), found, "True")
-    assert (said["all"]["settings"], said["solved"]["settings"]) == (2, 1)
-    assert said["solved"]["factor"] == pytest.approx(1 / 9)
+    compared = pairs(table_of(errors), study)
+    outcome = verdict(by_setting(compared, study), compared, "True")
+    assert (outcome["all"]["settings"], outcome["solved"]["settings"]) == (2, 1)
+    assert outcome["solved"]["factor"] == pytest.approx(1 / 9)
 
 
 def test_the_test_over_seeds_takes_every_pair(tmp_path: Path) -> None:
     study = by_problem(tmp_path)
     errors = {("a", False): [1.0] * 6, ("a", True): [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}
-    found = pairs(table_of(errors), study)
-    said = verdict(by_setting(found, study), found, "True")
-    assert said["all"]["p"] is None
-    assert said["seeds"] == {"pairs": 6, "better": 6, "p": pytest.approx(2 / 2**6)}
+    compared = pairs(table_of(errors), study)
+    outcome = verdict(by_setting(compared, study), compared, "True")
+    assert outcome["all"]["p"] is None
+    assert outcome["seeds"] == {"pairs": 6, "better": 6, "p": pytest.approx(2 / 2**6)}
 
 
 def lost(table: pd.DataFrame, mask: bool, seed: int, state: str, reason: str = "") -> pd.DataFrame:
@@ -97,10 +100,10 @@ def test_a_cell_that_failed_is_the_worse_of_its_pair(tmp_path: Path) -> None:
         cut = table
         for seed in seeds:
             cut = lost(cut, mask, seed, "failed")
-        found = pairs(cut, study)
-        setting = by_setting(found, study).iloc[0]
+        compared = pairs(cut, study)
+        setting = by_setting(compared, study).iloc[0]
         assert (setting["pairs"], setting["better"], setting["worse"]) == (3, better, worse)
-        assert verdict(by_setting(found, study), found, "True")["all"]["factor"] == pytest.approx(factor)
+        assert verdict(by_setting(compared, study), compared, "True")["all"]["factor"] == pytest.approx(factor)
 
 
 def test_pairs_of_which_both_failed_or_one_is_unfinished_are_left_out(tmp_path: Path) -> None:
@@ -112,9 +115,9 @@ def test_pairs_of_which_both_failed_or_one_is_unfinished_are_left_out(tmp_path: 
 
 def test_a_test_over_settings_counts_those_that_failed() -> None:
     ratios = [-0.1, -0.2, -0.3, -0.4, -0.5, float("inf"), float("inf")]
-    kept = summary(pd.DataFrame({"log_ratio": ratios, "pairs": 1, "better": 0, "worse": 0}))
-    assert kept["p"] == pytest.approx(wilcoxon([-1, -2, -3, -4, -5, 6, 6]).pvalue)
-    assert kept["worst"] == np.inf
+    result = summary(pd.DataFrame({"log_ratio": ratios, "pairs": 1, "better": 0, "worse": 0}))
+    assert result["p"] == pytest.approx(wilcoxon([-1, -2, -3, -4, -5, 6, 6]).pvalue)
+    assert result["worst"] == np.inf
 
 
 def test_a_cell_that_is_there_twice_is_refused(tmp_path: Path) -> None:
@@ -170,9 +173,8 @@ def test_where_every_cell_failed_the_page_says_so(tmp_path: Path) -> None:
 
 
 def test_pictures_are_drawn_from_stored_runs(tmp_path: Path) -> None:
-    settings = {key: value for key, value in TINY["settings"].items() if key != "statistics_record"}
     axes = {"network.width": [3, 4], **TINY["axes"], "seed": [0]}
-    study = Study.read(write(tmp_path / "s.yaml", axes=axes, settings=settings))
+    study = Study.read(write(tmp_path / "s.yaml", axes=axes, settings=WITH_DRIFT))
     cells = [shortened(cell, 4) for cell in study.cells()]
     for cell in runner.prepare(cells, tmp_path / "c", retry=False):
         assert runner.run_cell(tmp_path / "c" / cell.name) == ""
@@ -198,7 +200,7 @@ def test_axes_keep_their_columns_whatever_results_are_called(tmp_path: Path) -> 
     """Phases as values, and an axis `steps` of a run that ends before them, by a target it has at once."""
     phases = [[{"optimizer": "adam", "target": 1e9, "lr": rate}] for rate in (0.1, 0.2)]
     axes = {"optimizer": phases, "steps": [60, 61], "network.mask": [False, True]}
-    study = Study.read(write(tmp_path / "s.yaml", axes=axes))
+    study = Study.read(write(tmp_path / "s.yaml", axes=axes, settings=WITH_DRIFT))
     cells = study.cells()
     for cell in runner.prepare(cells[:2], tmp_path / "c", retry=False):
         assert runner.run_cell(tmp_path / "c" / cell.name) == ""

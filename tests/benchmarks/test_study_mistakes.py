@@ -47,9 +47,9 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "message"), MISTAKES, ids=[message for _, message in MISTAKES])
 def test_mistakes_in_a_study_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=r"^s\.yaml: .*") as found:
+    with pytest.raises(ValueError, match=r"^s\.yaml: .*") as error:
         Study.read(write(tmp_path / "s.yaml", **changes))
-    assert message in str(found.value) and "\n" not in str(found.value)
+    assert message in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("key", ["title", "question", "budget", "axes", "compare"])
@@ -81,8 +81,8 @@ def test_what_train_py_does_not_take_is_refused_before_anything_runs(
 ) -> None:
     study = write(tmp_path / "s.yaml", **changes)
     assert main([str(study), "--out", str(tmp_path / "cells"), *dry]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: {message}") and said.count("\n") == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {message}") and err.count("\n") == 1
     assert not (tmp_path / "cells").exists()
 
 
@@ -100,8 +100,8 @@ def test_flags_that_do_not_fit_the_study_are_refused(
 ) -> None:
     study = write(tmp_path / "s.yaml", axes=axes)
     assert main([str(study), "--out", str(tmp_path / "cells"), "--results", str(tmp_path / "results"), *words]) == 2
-    said = capsys.readouterr().err
-    assert message in said and said.count("\n") == 1
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
 
 
 def test_a_file_called_like_a_study_that_there_is_is_refused(

@@ -36,8 +36,13 @@ def alive(process: int) -> bool:
     return status.exists() and status_line(process, "State") != "Z"
 
 
+def pending(process: int, number: signal.Signals) -> bool:
+    """Whether a signal waits for a process that is stopped."""
+    return bool(int(status_line(process, "ShdPnd"), 16) >> (number - 1) & 1)
+
+
 def status_line(process: int, name: str) -> str:
-    """What the system tells about a process: its State, or ShdPnd, the signals that wait for it."""
+    """What the system tells about a process, by the name of the line."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(line.split()[1] for line in lines if line.startswith(name))
 
@@ -99,7 +104,7 @@ def test_ctrl_c_twice_ends_at_once_in_one_line(tmp_path: Path, begin: Callable[.
     worker = worker_of(queue)
     os.kill(worker, signal.SIGSTOP)
     os.killpg(queue.pid, signal.SIGINT)
-    until(lambda: int(status_line(worker, "ShdPnd"), 16) > 0, 20)
+    until(lambda: pending(worker, signal.SIGTERM), 20)
     for _ in range(5):  # an interrupt that falls into a finalizer is lost; people press again
         os.killpg(queue.pid, signal.SIGINT)
         queue.join(20)

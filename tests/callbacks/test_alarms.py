@@ -1,4 +1,4 @@
-"""Alarms: what raises each kind, what it says, and where it is said."""
+"""Alarms: what raises each kind, its text, and where it is printed."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def quantities(**values: float) -> dict[str, dict[str, float]]:
 def test_an_alarm_names_layer_step_and_cure_once(kind: str, bad: dict[str, float], word: str) -> None:
     alarms = Alarms()
     assert alarms(0, quantities(), quantities()) == {}
-    ((name, said),) = alarms(40, quantities(**bad), quantities()).items()
+    ((name, text),) = alarms(40, quantities(**bad), quantities()).items()
     assert name == kind
     for piece in ("block1.1", "step 40", word, "What usually helps", KINDS[kind].remedy):
-        assert piece in said
+        assert piece in text
     assert alarms(50, quantities(**bad), quantities()) == {}, "at most one a kind"
 
 

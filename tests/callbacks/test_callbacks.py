@@ -1,4 +1,4 @@
-"""Callbacks: statistics equal a direct computation, TensorBoard gets what it should, files are what they say."""
+"""Callbacks: the summary, metrics.csv, TensorBoard, pictures and the progress line of a run."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_the_summarys_error_is_that_of_evaluation() -> None:
     m = MaskPINN("wave", {"name": "batchnorm", "width": 6, "blocks": 1})
     trainer = fit(m, 4, val_check_interval=4)
     assert m.network.train().training
-    found = RunSummary.errors(m)["rel_l2"]
-    assert found == pytest.approx(float(trainer.callback_metrics["val/rel_l2"]), rel=1e-12)
+    error = RunSummary.errors(m)["rel_l2"]
+    assert error == pytest.approx(float(trainer.callback_metrics["val/rel_l2"]), rel=1e-12)
     assert m.network.training
 
 

@@ -33,11 +33,11 @@ def features(seed: int = 0, n: int = 60, h: int = 7) -> torch.Tensor:
 
 def test_moments_equal_scipys() -> None:
     x = features()
-    found, flat = moments(x), x.numpy().ravel()
-    assert float(found["mean"]) == pytest.approx(flat.mean())
-    assert float(found["std"]) == pytest.approx(flat.std())
-    assert float(found["skewness"]) == pytest.approx(stats.skew(flat))
-    assert float(found["kurtosis"]) == pytest.approx(stats.kurtosis(flat))
+    values, flat = moments(x), x.numpy().ravel()
+    assert float(values["mean"]) == pytest.approx(flat.mean())
+    assert float(values["std"]) == pytest.approx(flat.std())
+    assert float(values["skewness"]) == pytest.approx(stats.skew(flat))
+    assert float(values["kurtosis"]) == pytest.approx(stats.kurtosis(flat))
 
 
 @pytest.mark.parametrize("scale", [1e-36, 1e-20, 1.0, 1e15])
@@ -45,10 +45,10 @@ def test_moments_of_float32_know_no_underflow(scale: float) -> None:
     """The fourth power of a spread of 1e-20 is no number of float32."""
     x = (features() * scale).float()
     flat = x.double().numpy().ravel() / scale
-    found = moments(x)
-    assert float(found["std"]) / scale == pytest.approx(flat.std(), rel=1e-6)
-    assert float(found["skewness"]) == pytest.approx(stats.skew(flat), rel=1e-6)
-    assert float(found["kurtosis"]) == pytest.approx(stats.kurtosis(flat), rel=1e-6)
+    values = moments(x)
+    assert float(values["std"]) / scale == pytest.approx(flat.std(), rel=1e-6)
+    assert float(values["skewness"]) == pytest.approx(stats.skew(flat), rel=1e-6)
+    assert float(values["kurtosis"]) == pytest.approx(stats.kurtosis(flat), rel=1e-6)
     assert float(gradient_statistics(x)["gradient/norm"]) / scale == pytest.approx(np.linalg.norm(flat), rel=1e-6)
     assert float(gradient_statistics(x)["gradient/variance"]) / scale**2 == pytest.approx(flat.var(), rel=1e-6)
 
@@ -72,8 +72,8 @@ def test_256_probes_of_256_units_are_all_counted(dtype: torch.dtype) -> None:
     """Quantiles and distances of the published width equal numpy's and scipy's over all entries."""
     a, b = (features(seed, 256, 256).to(dtype) for seed in (0, 1))
     b[:, ::9] += 0.2
-    found = [float(q) for q in quantiles(sample(a)).values()]
-    np.testing.assert_allclose(found, np.quantile(a.double().numpy(), list(QUANTILES.values())), rtol=1e-6)
+    values = [float(q) for q in quantiles(sample(a)).values()]
+    np.testing.assert_allclose(values, np.quantile(a.double().numpy(), list(QUANTILES.values())), rtol=1e-6)
     expected = stats.wasserstein_distance(a.numpy().ravel(), b.numpy().ravel())
     assert float(wasserstein(sample(a), sample(b))) == pytest.approx(expected, rel=1e-5)
 

@@ -43,26 +43,26 @@ def test_every_network_is_recorded_layer_by_layer(network: str, monkeypatch: pyt
     Batchnorm is recorded with the probes' mean and variance: the reference has those as its running averages.
     """
     net, x = small_network(network, 2, 1, "tanh"), probe_points(BOX, 50)
-    found, maps = (
+    recorded, maps = (
         capture_layers(net, x, BOX.names, ("tt", "xx")),
         [m for m in net.modules() if isinstance(m, nn.Linear)],
     )
     monkeypatch.setattr("mask_pinns.jets.norms.AVERAGING_RATE", 1.0)
     net.train()(x)
     net.eval()
-    assert [id(found[name].weight) for name in (*net.hidden(), "output")] == [id(m.weight) for m in maps]
+    assert [id(recorded[name].weight) for name in (*net.hidden(), "output")] == [id(m.weight) for m in maps]
     for name, activation in net.hidden().items():
 
         def feature(x: torch.Tensor, activation: Any = activation) -> torch.Tensor:
-            kept: list[torch.Tensor] = []
-            handle = activation.register_forward_hook(lambda *jets: kept.append(jets[-1].value))
+            features: list[torch.Tensor] = []
+            handle = activation.register_forward_hook(lambda *jets: features.append(jets[-1].value))
             net(x)
             handle.remove()
-            return kept[0]
+            return features[0]
 
         jet = by_autograd(feature, x, BOX.names, Derivatives(("tt", "xx")))
         for m in ("", "tt", "x"):
-            torch.testing.assert_close(found[name].stages[f"feature_{m}".rstrip("_")], jet[m], rtol=1e-9, atol=1e-10)
+            torch.testing.assert_close(recorded[name].stages[f"feature_{m}".rstrip("_")], jet[m], rtol=1e-9, atol=1e-10)
 
 
 class ByHand:
@@ -160,14 +160,14 @@ def test_only_what_is_asked_for_is_recorded() -> None:
     m = module()
     for names in (["moments"], ["drift"], ["quantiles", "mask"], ["units"], ["gradients"], ["moments", "derivatives"]):
         observer = Observer(m.problem, 16, names)
-        found = {q for numbers in observer.numbers(m, observer.layers(m.network)).values() for q in numbers}
-        assert any(q.endswith("/std") for q in found) == ("moments" in names)
-        assert any(q.endswith("/drift") for q in found) == ("drift" in names)
-        assert any(q.endswith("/p25") for q in found) == ("quantiles" in names)
-        assert ("mask/openness" in found) == ("mask" in names)
-        assert ("feature/effective_rank" in found) == ("units" in names)
-        assert ("gradient/norm" in found) == ("gradients" in names)
-        assert ("feature_tt/std" in found) == ("derivatives" in names)
+        recorded = {q for numbers in observer.numbers(m, observer.layers(m.network)).values() for q in numbers}
+        assert any(q.endswith("/std") for q in recorded) == ("moments" in names)
+        assert any(q.endswith("/drift") for q in recorded) == ("drift" in names)
+        assert any(q.endswith("/p25") for q in recorded) == ("quantiles" in names)
+        assert ("mask/openness" in recorded) == ("mask" in names)
+        assert ("feature/effective_rank" in recorded) == ("units" in names)
+        assert ("gradient/norm" in recorded) == ("gradients" in names)
+        assert ("feature_tt/std" in recorded) == ("derivatives" in names)
     with pytest.raises(ValueError, match=r"unknown statistics to record 'momentum'; did you mean 'moments'"):
         FeatureStatistics(record=["momentum"])
 
@@ -178,10 +178,10 @@ def test_everything_recorded_is_explained() -> None:
     numbers = observer.numbers(m, observer.layers(m.network))
     known = explained_quantities()
     stages = set(STAGES) | {f"feature_{d}" for d in ("t", "x", "tt", "xx")}
-    for name in {q for found in numbers.values() for q in found}:
+    for name in {q for recorded in numbers.values() for q in recorded}:
         stage, quantity = name.split("/")
         assert stage in stages
         assert (stage, quantity) in known or ("", quantity) in known, name
     charts = {q for names in custom_scalars(("tt", "xx")).values() for q in names}
-    assert charts | set(HEATMAP_QUANTITIES) <= {q for found in numbers.values() for q in found}
+    assert charts | set(HEATMAP_QUANTITIES) <= {q for recorded in numbers.values() for q in recorded}
     assert "Wasserstein" in as_markdown()

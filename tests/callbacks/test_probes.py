@@ -32,7 +32,7 @@ WATCHED = dict.fromkeys(NETWORKS, "adam") | {"masked": PHASES, "residual": "gaus
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_training_ends_with_the_same_bits_with_everything_watched(tmp_path: Path, network: str) -> None:
+def test_training_ends_with_the_same_bits_with_every_callback(tmp_path: Path, network: str) -> None:
     """Weights and buffers, with every callback and logger of a run and at each step."""
     words = f"--network {network} --width 6 --blocks 1 --causal 1 --exact --statistics_every 1 --figures_every 2"
     flags = [*words.split(), "--optimizer", WATCHED[network], "--validate_every", "2"]
@@ -94,7 +94,7 @@ def test_a_resumed_run_has_every_recording_of_the_whole_one(whole: Path, tmp_pat
     assert table.read_text() == (whole / "drift.csv").read_text()
 
 
-def test_two_ranks_see_what_one_process_sees(tmp_path: Path) -> None:
+def test_two_ranks_record_what_one_process_records(tmp_path: Path) -> None:
     flags = ["--width", "6", "--blocks", "1", "--points", "80", "--precision", "64", "--optimizer", "adam"]
     machine = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu", "--folder", str(tmp_path), "--steps", "4"]
     two_ranks(tmp_path / "streams", main, [*flags, *machine, "--statistics_every", "4"])
@@ -181,7 +181,7 @@ def test_the_command_line_records_what_it_is_told(command: Any, tmp_path: Path) 
         (["--statistics_record", "moment"], "did you mean 'moments'"),
     ],
 )
-def test_what_cannot_be_watched_is_refused_before_there_is_a_folder(
+def test_what_cannot_be_recorded_is_refused_before_there_is_a_folder(
     command: Any, tmp_path: Path, flags: list[str], words: str
 ) -> None:
     code, _, err = command(*flags)

@@ -1,4 +1,4 @@
-"""Checkpoints: bound to their problem, network and precision; what is none of ours is refused, another one offered."""
+"""Checkpoints: bound to their problem, network and precision; any other file is refused, another one offered."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from helpers import loads
 from mask_pinns import MaskPINN
 from mask_pinns.checkpoints.compatibility import differences
 from mask_pinns.checkpoints.loading import check_resume
-
-ROOT = Path(__file__).resolve().parents[2]
-
 
 # ---- the same run elsewhere ------------------------------------------------------------------------------------------
 
@@ -52,24 +49,24 @@ OTHER = [
 def test_a_checkpoint_of_another_problem_network_or_precision_is_refused(command, run_a: Path) -> None:
     """Where shapes agree it would be taken, and give numbers that mean nothing."""
     before = {p: p.read_bytes() for p in run_a.rglob("*") if p.is_file()}
-    for flags, said in OTHER:
+    for flags, message in OTHER:
         for verb in (["--resume", str(run_a), "--steps", "4"], ["test", "--ckpt_path", str(run_a)]):
             code, _, err = command(*verb, *flags, tiny=False)
             assert (code, err.count("\n")) == (2, 1), (flags, err)
-            assert said in err, flags
+            assert message in err, flags
             assert "this one fits" not in err, "the run's other one is of the same problem"
     assert {p: p.read_bytes() for p in run_a.rglob("*") if p.is_file()} == before
 
 
-def test_what_may_change_from_here_on_is_said_in_one_line(command, run_a: Path) -> None:
+def test_what_changes_on_resume_is_printed_in_one_line(command, run_a: Path) -> None:
     flags = ["--seed", "9", "--points", "30", "--sampler", "grid", "--causal", "1", "--weights.initial", "3"]
     code, out, err = command("--resume", str(run_a), "--steps", "3", "--exact", "all", *flags, tiny=False)
     assert (code, err) == (0, "")
-    said = next(line for line in out.splitlines() if line.startswith("from here on: "))
+    message = next(line for line in out.splitlines() if line.startswith("from here on: "))
     for piece in ("seed 0 -> 9", "points {'pde': 60} -> {'pde': 30}", "sampler sobol -> grid", "causal 0.0 -> 1.0",
                   "weights {} -> {'initial': 3.0}"):  # fmt: skip
-        assert piece in said
-    assert "resample" not in said
+        assert piece in message
+    assert "resample" not in message
     code, out, _ = command("--resume", str(run_a), "--steps", "4", tiny=False)
     assert code == 0
     assert "from here on" not in out, "it goes on with what it was resumed with"
@@ -92,7 +89,7 @@ def test_settings_that_say_the_same_are_no_difference() -> None:
     assert differences({"problem": moved}, {"problem": {"name": "/here/mine.py:Mine"}}) == {}
 
 
-def test_a_phase_in_a_precision_of_its_own_can_be_judged_and_gone_on_with(command, tmp_path: Path) -> None:
+def test_a_phase_in_a_precision_of_its_own_can_be_tested_and_resumed(command, tmp_path: Path) -> None:
     phases, run = "[{optimizer: adam, steps: 2, precision: 32}, {optimizer: adam}]", str(tmp_path / "runs/a")
     assert command("--optimizer", phases, "--steps", "1", "--name", "a")[0] == 0
     for dtype, steps in ((torch.float32, "3"), (torch.float64, "4")):
@@ -133,7 +130,7 @@ def test_a_checkpoint_with_a_part_that_is_not_ours_answers_in_one_line(command, 
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_parts_that_are_missing_are_missed_where_training_needs_them(run_a: Path, name: str) -> None:
+def test_parts_that_are_missing_are_named_where_training_needs_them(run_a: Path, name: str) -> None:
     last = run_a / "checkpoints/last.ckpt"
     torch.save({k: v for k, v in loads(last).items() if k != name}, last)
     module = MaskPINN(network={"name": "masked", "width": 6, "blocks": 1, "activation": "sin", "first_scale": 3.0},

@@ -42,7 +42,7 @@ def test_where_no_other_checkpoint_can_be_read_none_is_offered(command, tmp_path
         assert "this one fits" not in err
 
 
-def test_tables_that_were_cut_short_are_gone_on_with(tmp_path: Path) -> None:
+def test_tables_that_were_cut_short_are_continued(tmp_path: Path) -> None:
     """A kill in the middle of a row: that row is left out, those before it stay."""
     (tmp_path / "metrics.csv").write_text("loss,step\n0.5,2\n0.25,4\n0.12")
     logger = MetricsFile(tmp_path, resume_at=4)

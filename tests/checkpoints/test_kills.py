@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-
+from faults import kill_and_resume, measured
+from forks import Fork
 
 EACH = {
     "adam": "adam",
@@ -21,36 +17,29 @@ EACH = {
     "ssbfgs": "[{optimizer: ssbfgs, max_iter: 4}]",
     "ssbroyden": "[{optimizer: ssbroyden, max_iter: 4}]",
     "gauss_newton": "gauss_newton",
-    "two phases": "adam 20, lbfgs",
+    "two phases": "adam 15, lbfgs",
 }
 
 
-@pytest.fixture(scope="module")
-def tortured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """One run left alone and one killed ten times, for each optimizer; all in one process, to import torch once."""
-    words = [sys.executable, "tests/checkpoints/faults.py", str(tmp_path_factory.mktemp("kills")), *EACH.values()]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
+@pytest.mark.parametrize("kills", [5, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("optimizer", EACH)
-def test_a_run_killed_ten_times_ends_with_the_weights_of_one_left_alone(tortured: dict, optimizer: str) -> None:
+def test_a_run_killed_several_times_ends_with_the_weights_of_one_left_alone(
+    tmp_path: Path, optimizer: str, kills: int
+) -> None:
     """By SIGKILL between steps, in the middle of a checkpoint's bytes, before its rename and after it."""
-    result = tortured[EACH[optimizer]]
+    result = kill_and_resume(tmp_path, EACH[optimizer], kills, seed=list(EACH).index(optimizer))
     assert result["codes"] == [0, 0]
-    assert result["killed"] == 10
-    assert result["steps"][0] == result["steps"][1] > 40
+    assert result["killed"] == kills
+    assert result["steps"] == [8 * kills, 8 * kills]
     assert result["same"]
     assert max(result["lost"]) <= 3, "no more than the steps between checkpoints"
 
 
-@pytest.mark.parametrize("steps", [1500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("steps", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_memory_and_open_files_stay_as_they_are(tmp_path: Path, steps: int) -> None:
-    """After a warm-up of 500 steps: resident memory grows by less than 5%, and no file is left open."""
-    words = [sys.executable, "tests/checkpoints/faults.py", str(tmp_path), "--memory", str(steps)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["kB"][1] < 1.05 * found["kB"][0], found
-    assert found["files"][0] == found["files"][1], found
+    """After a warm-up of 300 steps: resident memory grows by less than 3.5%, and no file is left open."""
+    run = Fork(tmp_path / "streams", measured, tmp_path, steps, pictures=True)
+    assert run.wait(1200) == 0, run.err
+    numbers = json.loads((tmp_path / "measured.json").read_text())
+    assert numbers["kB"][1] < 1.035 * numbers["kB"][0], numbers
+    assert numbers["files"][0] == numbers["files"][1], numbers

@@ -14,9 +14,6 @@ from helpers import same
 from mask_pinns.checkpoints.rollback import MAX_ROLLBACKS
 from mask_pinns.stepper import Stepper
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
 BLOWUP = """
 import torch
 from mask_pinns import Box, Initial, Problem
@@ -45,14 +42,16 @@ def test_a_run_goes_back_to_good_weights_with_half_the_learning_rate(command, tm
     assert code == 1, "it does blow up"
     code, out, err = command(*blowup, "--steps", "30", "--on_nonfinite", "rollback", "--name", "a")
     assert code == 0, err
-    said = re.findall(r"the loss became nan at step \d+: .*; back to the weights of step \d+, lr (\S+) \((\d)", out)
-    assert said
-    assert [(float(lr), int(n)) for lr, n in said] == [(0.6 / 2**n, n) for n in range(1, len(said) + 1)]
+    rollbacks = re.findall(
+        r"the loss became nan at step \d+: .*; back to the weights of step \d+, lr (\S+) \((\d)", out
+    )
+    assert rollbacks
+    assert [(float(lr), int(n)) for lr, n in rollbacks] == [(0.6 / 2**n, n) for n in range(1, len(rollbacks) + 1)]
     summary = json.loads((tmp_path / "runs/a/summary.json").read_text())
-    assert (summary["rollbacks"], summary["steps"], summary["stop_reason"]) == (len(said), 30, "steps")
+    assert (summary["rollbacks"], summary["steps"], summary["stop_reason"]) == (len(rollbacks), 30, "steps")
     with (tmp_path / "runs/a/metrics.csv").open(newline="") as file:
         rows = [row["rollbacks"] for row in csv.DictReader(file)]
-    assert [float(x) for x in rows if x] == [float(n) for _, n in said]
+    assert [float(x) for x in rows if x] == [float(n) for _, n in rollbacks]
 
 
 def test_a_run_that_went_back_resumes_exactly(command, tmp_path: Path, blowup) -> None:

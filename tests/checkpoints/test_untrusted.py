@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from helpers import loads
+from helpers import ROOT, loads
 
 from mask_pinns import MaskPINN
 from mask_pinns.cli.parser import read
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Malicious:

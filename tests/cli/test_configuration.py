@@ -36,7 +36,8 @@ def test_published_settings_are_those_of_the_paper() -> None:
 
 
 def test_the_published_wave_setting_trains(command) -> None:
-    code, _, err = command("--config", str(ROOT / "configs/paper/wave.yaml"), "--steps", "2", tiny=False)
+    quick = ["--statistics_record", "moments"]
+    code, _, err = command("--config", str(ROOT / "configs/paper/wave.yaml"), "--steps", "2", *quick, tiny=False)
     assert (code, err) == (0, "")
 
 
@@ -50,7 +51,7 @@ def test_the_saved_configuration_repeats_the_run(command, tmp_path: Path) -> Non
     assert losses[0] == losses[1]
 
 
-def test_ends_from_yaml(command, tmp_path: Path) -> None:
+def test_embedding_and_exact_conditions_from_yaml(command, tmp_path: Path) -> None:
     """A single name may stand without brackets."""
     (tmp_path / "c.yaml").write_text("problem: convection\nembedding: {periodic: x, harmonics: 2}\nexact: all\n")
     _, config = read(["--config", str(tmp_path / "c.yaml")])

@@ -59,10 +59,10 @@ VALUES = st.recursive(
 @cases(110)
 @given(flag=st.sampled_from(FLAGS), value=st.sampled_from(WORDS), joined=st.booleans())
 def test_flags(answer: Callable[..., str], flag: str, value: str, joined: bool) -> None:
-    said = answer([*TINY, *([f"{flag}={value}"] if joined else [flag, value])])
+    message = answer([*TINY, *([f"{flag}={value}"] if joined else [flag, value])])
     name = flag.lstrip("-").rpartition(".")[2]
     culprits = (name, name.partition("_")[0], repr(value), value.strip() or name)
-    assert not said or any(word in said for word in culprits), said
+    assert not message or any(word in message for word in culprits), message
 
 
 @cases(110)
@@ -75,18 +75,18 @@ def test_yaml(answer: Callable[..., str], path: tuple[Any, ...], value: Any) -> 
         inner = inner[key]
     inner[path[-1]] = value
     Path("c.yaml").write_text(yaml.safe_dump(content))
-    said = answer(["--config", "c.yaml"])
+    message = answer(["--config", "c.yaml"])
     parts = value if isinstance(value, dict) else [value]
     named = {str(key) for key in path} | {text(part) for part in parts for text in (str, repr)}
-    assert not said or any(name in said for name in named), said
+    assert not message or any(name in message for name in named), message
 
 
 @cases(40)
 @given(text=st.text(max_size=40) | st.binary(max_size=40))
 def test_files_that_are_no_configuration(answer: Callable[..., str], text: str | bytes) -> None:
     Path("c.yaml").write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-    said = answer(["--config", "c.yaml", *TINY])
-    assert not said or "c.yaml" in said or "setting" in said, said
+    message = answer(["--config", "c.yaml", *TINY])
+    assert not message or "c.yaml" in message or "setting" in message, message
 
 
 YAML = {
@@ -145,8 +145,8 @@ TYPED = {
 @pytest.mark.parametrize("text", YAML)
 def test_files_that_are_wrong_in_a_known_way(answer: Callable[..., str], text: str) -> None:
     Path("c.yaml").write_text(text)
-    said = answer(["--config", "c.yaml", *TINY])
-    assert YAML[text] in said and bool(said) == bool(YAML[text]), said
+    message = answer(["--config", "c.yaml", *TINY])
+    assert YAML[text] in message and bool(message) == bool(YAML[text]), message
 
 
 def test_values_of_a_file_arrive_as_what_they_are(tmp_path: Path) -> None:
@@ -182,8 +182,8 @@ def test_what_no_memory_holds(answer: Callable[..., str], words: str) -> None:
 
 @pytest.mark.parametrize("words", TYPED)
 def test_flags_that_are_wrong_in_a_known_way(answer: Callable[..., str], words: str) -> None:
-    said = answer([*TINY, *words.split()])
-    assert TYPED[words] in said and bool(said) == bool(TYPED[words]), said
+    message = answer([*TINY, *words.split()])
+    assert TYPED[words] in message and bool(message) == bool(TYPED[words]), message
 
 
 # ---- files of problems and references -----------------------------------------------------------------------------
@@ -220,8 +220,8 @@ def test_references(answer: Callable[..., str], name: str, wrong: str) -> None:
     arrays[name] = WRONG_ARRAYS[wrong](arrays[name])
     Path("mine.py").write_text(REFERENCE)
     np.savez("r.npz", **{key: a for key, a in arrays.items() if a is not None})
-    said = answer(["--problem", "mine.py:Mine", *TINY])
-    assert "Mine" in said and "r.npz" in said, said
+    message = answer(["--problem", "mine.py:Mine", *TINY])
+    assert "Mine" in message and "r.npz" in message, message
 
 
 @pytest.mark.parametrize(
@@ -233,14 +233,12 @@ def test_references(answer: Callable[..., str], name: str, wrong: str) -> None:
         ("u", np.zeros((4, 5)), "r.npz is 0"),
     ],
 )
-def test_references_that_judge_something_else(
-    answer: Callable[..., str], name: str, array: np.ndarray, culprit: str
-) -> None:
+def test_references_of_something_else(answer: Callable[..., str], name: str, array: np.ndarray, culprit: str) -> None:
     arrays = {"x": np.linspace(0, 1, 4), "t": np.linspace(0, 1, 5), "u": np.ones((4, 5)), name: array}
     Path("mine.py").write_text(REFERENCE)
     np.savez("r.npz", **arrays)
-    said = answer(["--problem", "mine.py:Mine", *TINY])
-    assert culprit in said and bool(said) == bool(culprit), said
+    message = answer(["--problem", "mine.py:Mine", *TINY])
+    assert culprit in message and bool(message) == bool(culprit), message
 
 
 @pytest.mark.parametrize("name", ["x", "t"])
@@ -273,5 +271,5 @@ def test_problem_files(answer: Callable[..., str], kind: str) -> None:
     source, culprit = SOURCES[kind]
     path = Path(f"{kind.replace(' ', '_')}.py")
     path.write_text("from mask_pinns import Box, Problem\n" + source)
-    said = answer(["--problem", f"{path}:Mine", *TINY])
-    assert culprit.replace("mine.py", str(path)) in said, said
+    message = answer(["--problem", f"{path}:Mine", *TINY])
+    assert culprit.replace("mine.py", str(path)) in message, message

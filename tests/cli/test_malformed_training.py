@@ -57,11 +57,11 @@ def test_mistakes_in_training(answer: Callable[..., str], kind: str, where: str,
     path.write_text(text)
     flags = ["--width", "4", "--blocks", "0", "--points", "200", "--optimizer", optimizer, "--steps", "70",
              "--validate_every", "1", "--statistics_record", "--figures_every", "100"]  # fmt: skip
-    said = answer(["--problem", f"{path}:Mine", *flags], trains=True)
-    assert said.startswith("stopped: ") and kind in said and repr(where) in said and "Mine" in said, said
+    message = answer(["--problem", f"{path}:Mine", *flags], trains=True)
+    assert message.startswith("stopped: ") and kind in message and repr(where) in message and "Mine" in message, message
     saved = (latest() / "checkpoints/last.ckpt").is_file()
-    assert "at step " in said and ("is kept" if saved else "nothing was saved yet") in said, said
-    step = int(said.rpartition("at step ")[2].partition(")")[0])
+    assert "at step " in message and ("is kept" if saved else "nothing was saved yet") in message, message
+    step = int(message.rpartition("at step ")[2].partition(")")[0])
     if step > 0:
         assert torch.load(latest() / "checkpoints/last.ckpt", weights_only=True)["global_step"] in (step, step - 1)
 
@@ -84,6 +84,6 @@ SETTINGS = [
 def test_two_steps_of_any_settings(answer: Callable[..., str], settings: list[str]) -> None:
     """Two steps are trained; what stops them says so in one line."""
     given = ["--width", "4", "--blocks", "1", "--points", "30", "--optimizer", "adam", "--figures_every", "100"]
-    said = answer([*given, "--steps", "2", *" ".join(settings).split()], trains=True)
-    summary = {} if said else json.loads((latest() / "summary.json").read_text())
-    assert said or summary["steps"] == 2 or summary["stop_reason"] == "target"
+    message = answer([*given, "--steps", "2", *" ".join(settings).split()], trains=True)
+    summary = {} if message else json.loads((latest() / "summary.json").read_text())
+    assert message or summary["steps"] == 2 or summary["stop_reason"] == "target"

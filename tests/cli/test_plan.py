@@ -35,13 +35,13 @@ def test_a_run_takes_its_factorizations_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert "about 5 min 0 s" in lines["a run"]
 
 
-def test_memory_kept_is_proportional_to_the_points() -> None:
+def test_memory_is_proportional_to_the_points() -> None:
     module = MaskPINN("wave", {"name": "masked", "width": 32, "blocks": 2})
-    kept = []
+    sizes = []
     for n in (2000, 8000):
         points = PointsDataModule(module.problem, points=n).draw(0)
-        kept.append(int(dict(plan(module, points, 1))["memory"].split()[0].replace(",", "")))
-    assert kept[1] == pytest.approx(4 * kept[0], rel=0.1)
+        sizes.append(int(dict(plan(module, points, 1))["memory"].split()[0].replace(",", "")))
+    assert sizes[1] == pytest.approx(4 * sizes[0], rel=0.1)
 
 
 @pytest.mark.parametrize("network", ["masked", "batchnorm"])

@@ -1,4 +1,4 @@
-"""Runs that go on, and checkpoints that are judged: --resume, validate, test, predict."""
+"""Commands on a run that there is already: --resume, validate, test, predict."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_resume_last_takes_the_latest_run(command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["validate", "test"])
-def test_validate_and_test_judge_a_run(command, tmp_path: Path, verb: str) -> None:
+def test_validate_and_test_print_the_error_of_a_run(command, tmp_path: Path, verb: str) -> None:
     command("--steps", "4")
     code, out, err = command(verb, "--ckpt_path", str(tmp_path / "runs/wave-1"), tiny=False)
     assert (code, err) == (0, "")
     assert re.search(r"(val|test)/rel_l2 +\d\.\d+e", out)
 
 
-def test_predict_on_points_of_ones_own(command, tmp_path: Path) -> None:
+def test_predict_on_points_from_a_file(command, tmp_path: Path) -> None:
     import numpy as np
 
     command("--steps", "4")

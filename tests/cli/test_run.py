@@ -12,6 +12,7 @@ import torch
 from mask_pinns import PROBLEMS
 
 
+@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_every_problem_runs_to_its_table(command, tmp_path: Path, problem: str) -> None:
     code, out, err = command("--problem", problem, "--steps", "6")
@@ -76,8 +77,8 @@ def test_nan_exits_with_one_and_keeps_the_last_good_checkpoint(command, tmp_path
     assert code == 1
     assert re.search(r"stopped: the loss became nan at step \d+: term 'pde'.*; the last good checkpoint is kept$", err)
     assert err.count("\n") == 1
-    kept = torch.load(tmp_path / "runs/Mine-1/checkpoints/last.ckpt", weights_only=True)["state_dict"]
-    assert all(torch.isfinite(v).all() for v in kept.values())
+    saved = torch.load(tmp_path / "runs/Mine-1/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.isfinite(v).all() for v in saved.values())
     assert json.loads((tmp_path / "runs/Mine-1/summary.json").read_text())["stop_reason"] == "non-finite loss"
 
 

@@ -15,9 +15,6 @@ from mask_pinns.cli.configuration import UsageError
 from mask_pinns.cli.run_folder import locked
 from mask_pinns.stepper import Stepper
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
 # ---- two processes ---------------------------------------------------------------------------------------------------
 
 
@@ -99,7 +96,7 @@ def test_only_the_first_rank_takes_the_lock(tmp_path: Path, monkeypatch) -> None
 # ---- folders that are no run's ---------------------------------------------------------------------------------------
 
 
-def test_a_checkpoint_outside_a_run_folder_is_judged_but_not_gone_on_with(command, run_a: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_outside_a_run_folder_is_tested_but_not_resumed(command, run_a: Path, tmp_path: Path) -> None:
     foreign = tmp_path / "foreign/models"
     foreign.mkdir(parents=True)
     last = foreign / "last.ckpt"
@@ -115,15 +112,15 @@ def test_a_checkpoint_outside_a_run_folder_is_judged_but_not_gone_on_with(comman
 
 @pytest.mark.parametrize("content", [None, ""])
 def test_a_run_without_its_configuration_asks_for_it(command, run_a: Path, tmp_path: Path, content: str | None) -> None:
-    own, kept = run_a / "config.yaml", tmp_path / "kept.yaml"
-    own.rename(kept)
+    own, elsewhere = run_a / "config.yaml", tmp_path / "elsewhere.yaml"
+    own.rename(elsewhere)
     if content is not None:
         own.write_text(content)
     for verb in (["test", "--ckpt_path"], ["--steps", "3", "--resume"]):
         code, _, err = command(*verb, str(run_a), tiny=False)
         assert (code, err.count("\n")) == (2, 1), err
         assert f"{own}, the configuration of the run, is missing or empty; give it with --config FILE" in err
-        assert command(*verb, str(run_a), "--config", str(kept), tiny=False)[0] == 0
+        assert command(*verb, str(run_a), "--config", str(elsewhere), tiny=False)[0] == 0
     assert command("test", "--ckpt_path", str(run_a), tiny=False)[0] == 0, "resuming has written it again"
 
 

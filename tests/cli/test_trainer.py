@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import TINY
+from forks import two_ranks
+from helpers import ROOT, TINY
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-ROOT = Path(__file__).resolve().parents[2]
+from mask_pinns.cli.main import main
+
 TWO = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu"]
 SLURM = {
     "SLURM_NTASKS": "1", "SLURM_JOB_ID": "17", "SLURM_JOB_NAME": "wave", "SLURM_PROCID": "0", "SLURM_LOCALID": "0",
@@ -77,23 +79,29 @@ def test_torchrun(tmp_path: Path) -> None:
     assert "points of pde do not divide by 2 processes: rounded up" in " ".join(done.stdout.split())
 
 
-def test_a_process_that_dies_is_told_of_in_one_line(tmp_path: Path) -> None:
+DIES = """
+import os, signal, sys
+sys.path[:0] = ['.']
+from mask_pinns.cli.main import main
+from mask_pinns.stepper import Stepper
+step = Stepper.step
+def stepping(self, points):
+    if self.host.global_step == 12 and self.host.global_rank == 1: os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, points)
+Stepper.step = stepping
+sys.exit(main(sys.argv[1:]))
+"""
+"""train.py, but its second process dies in the thirteenth step."""
+
+
+def test_a_process_that_dies_is_reported_in_one_line(tmp_path: Path) -> None:
     run = ["--folder", str(tmp_path), "--name", "a", "--steps", "100000", "--validate_every", "5", "--compile", "off"]
-    dies = (
-        "import os, signal, sys; sys.path[:0] = ['.', 'tests']; from mask_pinns.cli.main import main; from mask_pinns.stepper import Stepper\n"
-        "step = Stepper.step\n"
-        "def stepping(self, points):\n"
-        "    if self.host.global_step == 12 and self.host.global_rank == 1: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return step(self, points)\n"
-        "Stepper.step = stepping\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    (tmp_path / "dies.py").write_text(dies)
+    (tmp_path / "dies.py").write_text(DIES)
     done = shell(sys.executable, str(tmp_path / "dies.py"), *TINY, *TWO, *run)
     assert done.returncode == 1, done.stderr
-    said = [line for line in done.stderr.splitlines() if line.startswith("stopped: ")]
-    assert len(said) == 1 and "another process of this run is gone" in said[0], done.stderr
-    assert f"go on with --resume {tmp_path / 'a'}" in said[0] and "Traceback" not in done.stderr, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("stopped: ")]
+    assert len(lines) == 1 and "another process of this run is gone" in lines[0], done.stderr
+    assert f"go on with --resume {tmp_path / 'a'}" in lines[0] and "Traceback" not in done.stderr, done.stderr
     assert torch.load(tmp_path / "a/checkpoints/last.ckpt", weights_only=True)["global_step"] == 10
 
 
@@ -101,9 +109,8 @@ def test_on_two_devices_and_back(command, tmp_path: Path) -> None:
     """A run begun by one process goes on as two, and as one again; each time one line says what changes."""
     runs = tmp_path / "runs"
     assert command("--steps", "4", "--name", "a", "--points", "80", "--optimizer", "adam 6, lbfgs")[0] == 0
-    done = shell(sys.executable, "train.py", "--resume", str(runs / "a"), "--steps", "8", *TWO)
-    assert done.returncode == 0, done.stderr
-    assert "trained on 1 device(s) so far, on 2 from here" in " ".join(done.stdout.split())
+    first, _ = two_ranks(tmp_path / "streams", main, ["--resume", str(runs / "a"), "--steps", "8", *TWO])
+    assert "trained on 1 device(s) so far, on 2 from here" in " ".join(first.out.split())
     code, out, err = command(
         "--resume", str(runs / "a"), "--steps", "10", "--devices", "1", "--strategy", "auto", tiny=False
     )

@@ -10,7 +10,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from helpers import QUIET, same_weights
+from helpers import QUIET, ROOT, same_weights
 from torch import Tensor
 
 from mask_pinns import Box, Initial, MaskPINN, Problem
@@ -19,8 +19,6 @@ from mask_pinns.cli.parser import read
 from mask_pinns.datamodules import SAMPLERS, PointsDataModule
 from mask_pinns.datamodules.adaptive import chances, choose, residual_sizes
 from mask_pinns.datamodules.points import VALIDATION_STEP, generator
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Spot(Problem):
@@ -113,8 +111,8 @@ def test_sizes_are_those_of_the_residuals(derivatives: str, monkeypatch: pytest.
         derivatives=derivatives,
     )
     x = PointsDataModule(m.problem, points=20).draw(0)
-    found = m.objective.residuals(m.network, x)
-    one, two, three = (found[f"pde.{name}"].vector for name in ("momentum_x", "momentum_y", "continuity"))
+    residuals = m.objective.residuals(m.network, x)
+    one, two, three = (residuals[f"pde.{name}"].vector for name in ("momentum_x", "momentum_y", "continuity"))
     sizes = residual_sizes(m.objective, m.network, x["pde"])
     torch.testing.assert_close(sizes, (one**2 + 4 * two**2 + three**2).sqrt().detach())
     assert not sizes.requires_grad
@@ -136,10 +134,14 @@ def test_the_other_points_and_those_of_validation_stay() -> None:
         assert all(map(torch.equal, plain.draw(step).values(), adaptive.draw(step).values()))
 
 
-@pytest.mark.parametrize("burst", [1, 4])
-@pytest.mark.parametrize("stop", [5, 8, 10])
-@pytest.mark.parametrize("optimizer", ["adam", "adam 8, ssbroyden"])
-def test_resume_equals_the_uninterrupted_run(tmp_path: Path, optimizer: str, stop: int, burst: int) -> None:
+PHASES = [{"optimizer": "adam", "steps": 8}, {"optimizer": "ssbroyden", "max_iter": 4}]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "stop", "burst"),
+    [("adam", 5, 1), ("adam", 8, 4), ("adam", 10, 1), (PHASES, 5, 4), (PHASES, 8, 1), (PHASES, 10, 4)],
+)
+def test_resume_equals_the_uninterrupted_run(tmp_path: Path, optimizer: Any, stop: int, burst: int) -> None:
     """Within the life of one draw (4 steps, or as long as the phase lasts) and between two."""
     options: dict[str, Any] = {"optimizer": optimizer, "resample": 4, "burst": burst}
     whole, _ = train(12, **options)
@@ -150,7 +152,7 @@ def test_resume_equals_the_uninterrupted_run(tmp_path: Path, optimizer: str, sto
     assert same_weights(whole, rest)
 
 
-def test_what_was_kept_is_dropped_where_it_does_not_fit(tmp_path: Path) -> None:
+def test_points_of_a_checkpoint_that_do_not_fit_are_dropped(tmp_path: Path) -> None:
     train(5, callbacks=[LastCheckpoint(tmp_path, 100)], resample=4)
     _, seen = train(6, checkpoint=tmp_path / "last.ckpt", resample=4, points=70)
     assert len(seen[0]) == 70
@@ -160,7 +162,7 @@ def test_what_was_kept_is_dropped_where_it_does_not_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("adaptive", [["1"], ["1", "-1"], ["1", "2", "3"], ["nan", "1"], ["a", "b"]])
-def test_flags_that_cannot_be(command, adaptive: list[str]) -> None:
+def test_flags_that_are_refused(command, adaptive: list[str]) -> None:
     code, _, err = command("--steps", "1", "--adaptive", *adaptive)
     assert (code, err.count("\n")) == (2, 1), err
     assert "adaptive" in err

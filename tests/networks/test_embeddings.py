@@ -117,6 +117,6 @@ def test_the_published_kdv_network_has_as_many_parameters() -> None:
         ({"peridic": ["x"]}, "did you mean 'periodic'"),
     ],
 )
-def test_embeddings_that_cannot_be(embedding, message: str) -> None:
+def test_embeddings_that_are_refused(embedding, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         assemble("masked", make_problem("wave"), embedding=embedding)

@@ -57,9 +57,9 @@ def test_it_begins_with_the_target_whatever_the_network_says(float64, output: fl
 @pytest.mark.parametrize("t", [1e-6, 1e-3, 0.1, 1.0])
 def test_it_goes_on_as_the_extension_does(float64, t: float) -> None:
     """Which solves the heat equation: the curvature that a kink has at t = 1e-6, 5,600, cancels to rounding."""
-    problem, found = Kink(), ansatz(Kink(), at(X, t))
-    torch.testing.assert_close(found.value[:, 0], problem.melting(Points(at(X, t), ("x", "t"))), rtol=1e-14, atol=0)
-    u_t, u_xx = (found.streams[name][:, 0] for name in ("t", "xx"))
+    problem, jet = Kink(), ansatz(Kink(), at(X, t))
+    torch.testing.assert_close(jet.value[:, 0], problem.melting(Points(at(X, t), ("x", "t"))), rtol=1e-14, atol=0)
+    u_t, u_xx = (jet.streams[name][:, 0] for name in ("t", "xx"))
     assert (u_t - problem.k * u_xx).abs().max() <= 1e-11 * u_t.abs().max()
 
 

@@ -49,9 +49,9 @@ def test_conditions_of_the_problems_hold_to_rounding(float64, name: str) -> None
 @pytest.mark.parametrize("embedding", ["periodic", "all"])
 def test_conditions_with_functions_as_targets_hold(float64, embedding: str) -> None:
     terms = squares(Waves(), build("masked", embedding))
-    held = [v for k, v in terms.items() if not k.startswith("pde")]
-    assert len(held) == 3 + 2 + 4
-    assert max(held) < 1e-26, terms
+    squares_of_conditions = [v for k, v in terms.items() if not k.startswith("pde")]
+    assert len(squares_of_conditions) == 3 + 2 + 4
+    assert max(squares_of_conditions) < 1e-26, terms
 
 
 def test_the_ansatz_by_hand(float64) -> None:
@@ -141,7 +141,7 @@ def test_initial_values_that_are_not_periodic_contradict_the_embedding() -> None
 
 
 @pytest.mark.parametrize(
-    ("problem", "held", "soft"),
+    ("problem", "hard", "soft"),
     [
         ("wave", {"initial", "dirichlet_x"}, set()),
         ("convection", {"initial", "periodic_x"}, set()),
@@ -154,9 +154,9 @@ def test_initial_values_that_are_not_periodic_contradict_the_embedding() -> None
         ("helmholtz", {"boundary"}, set()),
     ],
 )
-def test_auto_makes_exact_what_can_be(problem: str, held: set[str], soft: set[str]) -> None:
+def test_auto_makes_exact_what_can_be(problem: str, hard: set[str], soft: set[str]) -> None:
     module = MaskPINN(problem, {"name": "masked", "width": 4}, embedding={"periodic": ["auto"]}, exact="auto")
-    assert set(module.objective.hard) == held
+    assert set(module.objective.hard) == hard
     assert {term.name for term in module.objective.terms} == {"pde"} | soft
 
 

@@ -108,8 +108,8 @@ def test_batch_norm_is_torchs_in_training_and_evaluation() -> None:
         z = (3 * torch.randn(9, 6) + 1).requires_grad_()
         for module, value in ((norm, norm(z)), (own, own(Jet.constant(z)).value)):
             (value**3).sum().backward()
-            module.found, z.grad = z.grad, None
-        torch.testing.assert_close(own.found, norm.found)
+            module.gradient, z.grad = z.grad, None
+        torch.testing.assert_close(own.gradient, norm.gradient)
     torch.testing.assert_close(own.mean, norm.running_mean)
     torch.testing.assert_close(own.variance * 9 / 8 - norm.running_var, (own.variance * 0 + 1) * 0.9**3 / 8)
     norm.running_var = own.variance.clone()
@@ -118,16 +118,16 @@ def test_batch_norm_is_torchs_in_training_and_evaluation() -> None:
 
 @pytest.mark.usefixtures("float64")
 def test_batch_statistics_are_constants_for_the_derivatives_by_coordinates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In training, jets equal nested autograd through the same network with the batch's statistics held fast."""
+    """In training, jets equal nested autograd through the same network with the batch's statistics as constants."""
     network, derivatives = small_network("batchnorm", 2, 1), Derivatives(("xx", "xt"))
     x = torch.randn(9, 2)
     monkeypatch.setattr("mask_pinns.jets.norms.AVERAGING_RATE", 1.0)  # the running averages are then the last batch's
     jet = by_jet(network.train(), x, "xt", derivatives)
-    held = by_autograd(network.eval(), x, "xt", derivatives)
+    constant = by_autograd(network.eval(), x, "xt", derivatives)
     coupled = by_autograd(network.train(), x, "xt", derivatives)
     for m in derivatives.indices:
-        torch.testing.assert_close(jet[m], held[m])
-    assert (coupled["xx"] - held["xx"]).norm() > 0.01 * held["xx"].norm(), "else there is nothing to decide"
+        torch.testing.assert_close(jet[m], constant[m])
+    assert (coupled["xx"] - constant["xx"]).norm() > 0.01 * constant["xx"].norm(), "else there is nothing to decide"
 
 
 @pytest.mark.usefixtures("float64")

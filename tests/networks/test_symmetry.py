@@ -90,7 +90,7 @@ def test_rows_of_the_jacobian_are_those_of_both_images(float64) -> None:
         torch.testing.assert_close(row, torch.cat([g.flatten() for g in own]), rtol=1e-10, atol=1e-12)
 
 
-def test_layers_are_watched_at_the_points_themselves(float64) -> None:
+def test_layers_are_recorded_at_the_points_themselves(float64) -> None:
     """As in the same network without the symmetry, though every layer is passed four times."""
     mirrored_too, alone = (
         capture_layers(build("masked", s), points(), Pair.domain.names, ("xx",)) for s in (SYMMETRY, {})
@@ -162,9 +162,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("problem", "symmetry", "exact", "said"), REFUSED)
-def test_what_is_not_so_is_refused(problem, symmetry, exact, said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+@pytest.mark.parametrize(("problem", "symmetry", "exact", "message"), REFUSED)
+def test_symmetries_that_do_not_hold_are_refused(problem, symmetry, exact, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         MaskPINN(problem, {"name": "masked", "width": 4}, exact=exact, symmetry=symmetry)
 
 

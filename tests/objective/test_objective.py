@@ -24,12 +24,12 @@ def test_loss_and_gradient_equal_nested_autograd(problem: str, network: str) -> 
         network, len(problem.domain), len(problem.fields), "tanh"
     ).eval()  # points apart, batch statistics or not
     points = PointsDataModule(problem, points=60).draw(3)
-    found = {}
+    results = {}
     for engine in ("jet", "autograd"):
         loss, terms = Objective(problem, derivatives=engine).loss(network, points)
         gradient = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True, materialize_grads=True)
-        found[engine] = loss, terms, gradient
-    torch.testing.assert_close(found["jet"], found["autograd"], rtol=1e-10, atol=1e-12)
+        results[engine] = loss, terms, gradient
+    torch.testing.assert_close(results["jet"], results["autograd"], rtol=1e-10, atol=1e-12)
 
 
 def test_the_published_wave_loss_by_hand() -> None:
@@ -90,7 +90,7 @@ def test_weights_that_fit_no_term_are_refused(weights, message: str) -> None:
         Objective(make_problem("wave"), weights=weights)
 
 
-def test_a_weight_for_a_residual_that_does_not_exist_is_found_by_the_check() -> None:
+def test_a_weight_for_a_residual_that_does_not_exist_is_refused_by_the_check() -> None:
     problem = make_problem("wave")
     with pytest.raises(ValueError, match=r"did you mean 'initial\.u"):
         check_objective(Objective(problem, weights={"initial.u_x": 1.0}), small_network("masked", 2, 1))

@@ -1,4 +1,4 @@
-"""Collapsed streams: found where they are allowed, refused where not, and equal to the uncollapsed ones."""
+"""Collapsed streams: used where they are allowed, refused where not, and equal to the uncollapsed ones."""
 
 from __future__ import annotations
 

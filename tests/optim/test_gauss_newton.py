@@ -74,15 +74,15 @@ def test_every_form_takes_the_damped_step(form: Any, size: int, damping: float) 
     problem = curve(5 if size == 6 else 40, size)
     v, j = (torch.cat(parts) for parts in zip(*problem.blocks(), strict=True))
     expected = torch.linalg.solve(j.T @ j + damping * torch.eye(size), -j.T @ v)
-    found = form(problem)
+    solver = form(problem)
     exact = form is not MatrixFree
-    step = found.step(damping)
+    step = solver.step(damping)
     tolerance = 1e-7 if exact else 2e-2
     assert torch.linalg.norm(step - expected) <= tolerance * torch.linalg.norm(expected)
     predicted = (v @ v) - (v + j @ step).square().sum()
-    torch.testing.assert_close(found.predicted(step), predicted, rtol=1e-7, atol=1e-12)
-    torch.testing.assert_close(torch.tensor(found.scale), (j.T @ j).diagonal().mean())
-    torch.testing.assert_close(found.loss, v @ v)
+    torch.testing.assert_close(solver.predicted(step), predicted, rtol=1e-7, atol=1e-12)
+    torch.testing.assert_close(torch.tensor(solver.scale), (j.T @ j).diagonal().mean())
+    torch.testing.assert_close(solver.loss, v @ v)
 
 
 @pytest.mark.parametrize(("form", "size"), [(ParameterSpace, 3), (SampleSpace, 6), (MatrixFree, 3)])
@@ -102,13 +102,13 @@ def test_corrections_bring_a_long_step_back_into_the_valley() -> None:
     form, optimizer = ParameterSpace(valley), GaussNewton(valley.parameters, corrections=5)
     trial, step = _TrialParameters(valley.parameters, valley), form.step(0.3)
     prediction = form.v + form.jvp(step)
-    found = list(optimizer._corrected(form, trial, step, prediction, 0.3))
-    losses = [float(loss) for loss, _ in found]
+    corrected = list(optimizer._corrected(form, trial, step, prediction, 0.3))
+    losses = [float(loss) for loss, _ in corrected]
     assert losses[0] > float(form.loss) > 1.2 * losses[-1], "the linear step would be worse than no step"
     _, j = (torch.cat(parts) for parts in zip(*valley_at(trial.before[0]).blocks(), strict=True))
     moved = valley_at(trial.before[0] + step).residuals()[0]
     expected = step - torch.linalg.solve(j.T @ j + 0.3 * torch.eye(2), j.T @ (moved - prediction))
-    torch.testing.assert_close(found[1][1], expected)
+    torch.testing.assert_close(corrected[1][1], expected)
 
 
 def valley_at(x: Tensor) -> Valley:
@@ -124,8 +124,8 @@ def test_residuals_and_products_are_in_the_order_of_the_blocks(chunk: int, monke
     v, j = (torch.cat(parts) for parts in zip(*squares.blocks(), strict=True))
     torch.testing.assert_close(squares.residuals(), (v, v @ v))
     w, s = torch.linspace(-1, 2, len(v)), torch.linspace(-2, 1, j.shape[1])
-    for kept in (2**27, j.shape[1] * 12):
-        monkeypatch.setattr("mask_pinns.optim.linear_solvers.MAX_STORED_ENTRIES", kept)
+    for stored in (2**27, j.shape[1] * 12):
+        monkeypatch.setattr("mask_pinns.optim.linear_solvers.MAX_STORED_ENTRIES", stored)
         for form in (ParameterSpace(squares), MatrixFree(squares), SampleSpace(squares)):
             torch.testing.assert_close(form.v, v)
             torch.testing.assert_close(form.jvp(s), j @ s, rtol=1e-9, atol=1e-9)
@@ -205,7 +205,7 @@ def test_the_form_is_chosen_by_size(rows: int, size: int, form: Any) -> None:
 
 
 @pytest.mark.parametrize("damping", [1e-2, 1e-9])
-def test_steps_are_the_same_where_j_is_not_kept(damping: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_are_the_same_where_j_is_not_stored(damping: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rejected tries and corrections among them: what is made again is made at the start of the step."""
 
     def path() -> Tensor:
@@ -215,9 +215,9 @@ def test_steps_are_the_same_where_j_is_not_kept(damping: float, monkeypatch: pyt
             optimizer.step(lambda: valley)
         return valley.flat()
 
-    kept = path()
+    expected = path()
     monkeypatch.setattr("mask_pinns.optim.linear_solvers.MAX_STORED_ENTRIES", 0)
-    torch.testing.assert_close(path(), kept, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(path(), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_options_that_a_checkpoint_does_not_know_are_those_given_now() -> None:

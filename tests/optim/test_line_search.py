@@ -31,13 +31,13 @@ def search(f: Function, t: float = 1.0, dtype: torch.dtype = torch.float64, **op
         return trial(f, t, dtype)
 
     start = trial(f, 0.0, dtype)
-    found, evaluations = strong_wolfe(evaluate, start, t, **options)
-    return start, found, evaluations, len(tried)
+    accepted, evaluations = strong_wolfe(evaluate, start, t, **options)
+    return start, accepted, evaluations, len(tried)
 
 
-def meets(start: Trial, found: Trial, c1: float = 1e-4, c2: float = 0.9) -> bool:
-    falls = found.value <= start.value + c1 * found.t * start.slope
-    return found.t > 0 and falls and abs(found.slope) <= c2 * abs(start.slope)
+def meets(start: Trial, accepted: Trial, c1: float = 1e-4, c2: float = 0.9) -> bool:
+    falls = accepted.value <= start.value + c1 * accepted.t * start.slope
+    return accepted.t > 0 and falls and abs(accepted.slope) <= c2 * abs(start.slope)
 
 
 def more_thuente(beta: float) -> Function:
@@ -71,9 +71,9 @@ FUNCTIONS: dict[str, Function] = {
 @pytest.mark.parametrize("first", [1e-3, 1.0, 30.0])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_strong_wolfe_on_awkward_functions(name: str, first: float, c2: float) -> None:
-    start, found, evaluations, tried = search(FUNCTIONS[name], first, c2=c2)
+    start, accepted, evaluations, tried = search(FUNCTIONS[name], first, c2=c2)
     assert start.slope < 0
-    assert meets(start, found, c2=c2)
+    assert meets(start, accepted, c2=c2)
     assert evaluations == tried <= 25
 
 
@@ -86,13 +86,13 @@ def test_strong_wolfe_on_random_valleys(wave: float, frequency: float, phase: fl
     def f(t: torch.Tensor) -> torch.Tensor:
         return (t - 2) ** 2 / 2 + wave * torch.sin(frequency * t + phase) - 2 * wave * frequency * t
 
-    start, found, _, _ = search(f, first, dtype)
-    assert meets(start, found)
+    start, accepted, _, _ = search(f, first, dtype)
+    assert meets(start, accepted)
 
 
 def test_a_good_first_trial_costs_one_evaluation() -> None:
-    _, found, evaluations, _ = search(lambda t: (t - 1.0) ** 2)
-    assert (found.t, evaluations) == (1.0, 1)
+    _, accepted, evaluations, _ = search(lambda t: (t - 1.0) ** 2)
+    assert (accepted.t, evaluations) == (1.0, 1)
 
 
 @pytest.mark.parametrize(
@@ -104,20 +104,20 @@ def test_a_good_first_trial_costs_one_evaluation() -> None:
     ],
 )
 def test_where_nothing_is_lower_the_start_is_returned(f: Function) -> None:
-    start, found, evaluations, _ = search(f, max_evaluations=7)
-    assert found is start
+    start, accepted, evaluations, _ = search(f, max_evaluations=7)
+    assert accepted is start
     assert evaluations == 7
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_never_a_higher_point_however_few_evaluations(name: str, most: int) -> None:
-    start, found, evaluations, _ = search(FUNCTIONS[name], 30.0, max_evaluations=most)
-    assert found.value <= start.value
+    start, accepted, evaluations, _ = search(FUNCTIONS[name], 30.0, max_evaluations=most)
+    assert accepted.value <= start.value
     assert evaluations <= most
 
 
 def test_a_line_that_falls_for_ever_ends() -> None:
-    start, found, evaluations, _ = search(lambda t: -t)
-    assert found.value < start.value
+    start, accepted, evaluations, _ = search(lambda t: -t)
+    assert accepted.value < start.value
     assert evaluations == 25

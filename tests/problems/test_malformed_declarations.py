@@ -35,7 +35,7 @@ def test_coefficients_that_are_no_number(default: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["__init__", "__post_init__"])
-def test_initializers_of_ones_own(name: str) -> None:
+def test_initializers_of_the_users_own(name: str) -> None:
     """Theirs would skip every check."""
     with pytest.raises(ValueError, match=f"Mine defines {name}"):
         type("Mine", (Problem,), {name: lambda self: None})

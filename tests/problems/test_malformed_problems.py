@@ -144,8 +144,8 @@ def test_derivatives(names: Any) -> None:
     good = isinstance(names, list) and all(
         isinstance(n, str) and n and set(n) <= {"x", "t"} and len(n) <= 4 for n in names
     )
-    said = answered(derivatives=tuple(names) if isinstance(names, list) else names, residual=lambda s, p, u: u * p.x)
-    assert bool(said) != bool(good)
+    message = answered(derivatives=tuple(names) if isinstance(names, list) else names, residual=lambda s, p, u: u * p.x)
+    assert bool(message) != bool(good)
 
 
 @cases(40)
@@ -168,8 +168,8 @@ def test_fields(fields: Any) -> None:
         isinstance(n, str) and n.isidentifier() and "_" not in n and n not in ("x", "t") for n in names
     )  # fmt: skip
     given = tuple(fields) if isinstance(fields, list) else fields
-    said = answered(fields=given, residual=lambda s, p, *u: tuple(v.t for v in u))
-    assert bool(said) != good
+    message = answered(fields=given, residual=lambda s, p, *u: tuple(v.t for v in u))
+    assert bool(message) != good
 
 
 def nothing(p: Any, u: Any) -> Any:
@@ -224,7 +224,7 @@ def test_conditions(kind: str, among: bool) -> None:
         others = (Neumann("x", u=0.0),) if among and isinstance(made, Condition) else ()
         return (*others, made) if others else made
 
-    with pytest.raises(ValueError) as error:  # noqa: PT011  (what it says is looked at below)
+    with pytest.raises(ValueError) as error:  # noqa: PT011  (the message is checked below)
         tried(conditions=declared())
     assert culprit in one_line(error.value)
 

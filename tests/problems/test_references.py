@@ -59,8 +59,8 @@ def residual(problem: Problem, name: str, reach: int) -> np.ndarray:
 
 def trusted(name: str) -> np.ndarray:
     """Where differences over 7, 9 and 11 points agree: the grid resolves the solution there."""
-    found = np.stack([residual(make_problem(name), name, reach) for reach in (3, 4, 5)])
-    return np.ptp(found, 0) < 1e-4
+    residuals = np.stack([residual(make_problem(name), name, reach) for reach in (3, 4, 5)])
+    return np.ptp(residuals, 0) < 1e-4
 
 
 @pytest.mark.parametrize("name", STORED)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import TINY
+from helpers import FULLY_RECORDED, TINY, real_pictures
 
 from mask_pinns.callbacks.features.callback import HEATMAP_QUANTITIES, custom_scalars
 from mask_pinns.cli.main import main
@@ -30,10 +30,11 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no browser: install De
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two finished runs, masked and not."""
     folder = tmp_path_factory.mktemp("runs")
-    for mask in ("true", "false"):
-        name = {"true": "masked", "false": "plain"}[mask]
-        flags = ["--steps", "12", "--mask", mask, "--folder", str(folder), "--name", name, "--statistics_every", "3"]
-        assert main([*TINY, *flags]) == 0
+    flags = [*TINY, *FULLY_RECORDED, "--steps", "12", "--folder", str(folder), "--statistics_every", "3"]
+    with pytest.MonkeyPatch.context() as patch:
+        real_pictures(patch)
+        for name, mask in (("masked", "true"), ("plain", "false")):
+            assert main([*flags, "--name", name, "--mask", mask]) == 0
     return folder
 
 
@@ -53,7 +54,7 @@ def board(runs: Path) -> Iterator[str]:
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         try:
-            yield next(found[1] for line in server.stderr if (found := re.search(r"(http://\S+)", line)))
+            yield next(match[1] for line in server.stderr if (match := re.search(r"(http://\S+)", line)))
         finally:
             server.terminate()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import TINY
+from helpers import FULLY_RECORDED, ROOT, TINY
 from matplotlib.figure import Figure
 
 from mask_pinns.cli.main import main as train
@@ -23,7 +23,7 @@ from mask_pinns.settings import RECORDED
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    flags = ["--steps", "6", "--folder", str(folder), "--statistics_every", "2"]
+    flags = ["--steps", "6", "--folder", str(folder), "--statistics_every", "2", *FULLY_RECORDED]
     assert train([*TINY, *flags, "--name", "masked"]) == 0
     assert train([*TINY, *flags, "--name", "plain", "--mask", "false", "--first_bias", "0.5"]) == 0
     assert train([*TINY, *flags, "--name", "unwatched", "--statistics_record"]) == 0
@@ -35,10 +35,10 @@ class Addresses(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.urls: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.urls += [value or "" for name, value in attrs if name in ("src", "href")]
 
 
 def test_a_pair_is_compared_and_the_page_is_complete_in_itself(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,8 +48,8 @@ def test_a_pair_is_compared_and_the_page_is_complete_in_itself(runs: Path, capsy
     html = out.read_text()
     addresses = Addresses()
     addresses.feed(html)
-    assert all(address.startswith(("data:", "#")) for address in addresses.found)
-    assert sum(address.startswith("data:image") for address in addresses.found) >= 10
+    assert all(address.startswith(("data:", "#")) for address in addresses.urls)
+    assert sum(address.startswith("data:image") for address in addresses.urls) >= 10
     assert re.findall(r'<tr class="differs"><th>([^<]*)</th>', html) == ["network.first_bias", "network.mask"]
     masked, plain = (RunRecord.read(runs / name) for name in ("masked", "plain"))
     for run in (masked, plain):
@@ -97,7 +97,7 @@ def copied(run: Path, to: Path, *left_out: str) -> Path:
 
 @pytest.mark.parametrize("cut", [1, 40, 700])
 def test_a_run_that_goes_on_has_a_report_of_what_there_is(runs: Path, tmp_path: Path, cut: int) -> None:
-    """No summary yet, and a last look that is half written: its last line, and its last layers."""
+    """No summary yet, and a last recording that is half written: its last line, and its last layers."""
     folder = copied(runs / "masked", tmp_path / "run", "summary.json")
     whole = (folder / "drift.csv").read_text()
     (folder / "drift.csv").write_text(whole[:-cut])
@@ -109,14 +109,14 @@ def test_a_run_that_goes_on_has_a_report_of_what_there_is(runs: Path, tmp_path: 
 
 
 def test_the_pair_of_the_readme_can_be_reported_from_the_repository(tmp_path: Path) -> None:
-    pair, out = Path(__file__).resolve().parents[2] / "benchmarks/results/convection_pair", tmp_path / "pair.html"
+    pair, out = ROOT / "benchmarks/results/convection_pair", tmp_path / "pair.html"
     assert main([str(pair / "masked"), str(pair / "unmasked"), "--out", str(out)]) == 0
     html = out.read_text()
     assert "<title>masked and unmasked: report</title>" in html and "is unfinished" not in html
     assert re.findall(r'<tr class="differs"><th>([^<]*)</th>', html) == ["network.mask"]
 
 
-def test_what_a_look_lacks_is_left_open(runs: Path, tmp_path: Path) -> None:
+def test_what_a_recording_lacks_is_left_open(runs: Path, tmp_path: Path) -> None:
     folder = copied(runs / "masked", tmp_path / "run")
     rows = (folder / "drift.csv").read_text().splitlines(keepends=True)
     (folder / "drift.csv").write_text("".join(rows[:-3]))  # of the last look: input and block1.1

@@ -13,15 +13,17 @@ from lightning.pytorch.loggers import CSVLogger
 
 from mask_pinns.callbacks import LastCheckpoint
 
+PHASES = [
+    [{"optimizer": first, "steps": 8}, {"optimizer": second, "max_iter": 4}]
+    for first, second in (("adam", "lbfgs"), ("soap", "ssbroyden"))
+]
+CASES = [(optimizer, 6) for optimizer in [*EACH_OPTIMIZER, {"optimizer": "ssbroyden", "resample": 4, "max_iter": 4}]]
+CASES += [(phases, stop) for phases in PHASES for stop in (6, 10)]
 
-@pytest.mark.parametrize(
-    "optimizer",
-    [*EACH_OPTIMIZER, "adam 8, lbfgs", "soap 8, ssbroyden", {"optimizer": "ssbroyden", "resample": 4, "max_iter": 4}],
-    ids=str,
-)
-@pytest.mark.parametrize("stop", [6, 10])
+
+@pytest.mark.parametrize(("optimizer", "stop"), CASES, ids=str)
 def test_resume_equals_the_uninterrupted_run(tmp_path: Path, optimizer: Any, stop: int) -> None:
-    """Before and after the change of phase, to the last bit."""
+    """To the last bit; with phases, before and after their change."""
     whole, half, rest = module(optimizer), module(optimizer), module(optimizer)
     fit(whole, 16)
     fit(half, stop, [LastCheckpoint(tmp_path, 100)])

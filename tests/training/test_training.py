@@ -17,11 +17,12 @@ from mask_pinns.checkpoints.loading import check_checkpoint
 from mask_pinns.datamodules import PointsDataModule
 
 
-@pytest.mark.parametrize("optimizer", [*EACH_OPTIMIZER, "adam 20, lbfgs", "soap 30, ssbroyden"], ids=str)
+@pytest.mark.parametrize("optimizer", [*EACH_OPTIMIZER, "adam 20, lbfgs", "soap 20, ssbroyden"], ids=str)
 def test_loss_falls_and_every_metric_is_there(optimizer: Any) -> None:
     m = module(optimizer, lr=0.01)
-    trainer = fit(m, 40)
-    assert trainer.global_step == 40
+    steps = 40 if m.schedule.phases[0].method.decays and m.schedule.last else 24
+    trainer = fit(m, steps)
+    assert trainer.global_step == steps
     assert m.stepper.last_loss < 0.7
     for name in ("loss", "loss/pde", "loss/initial.u", "val/loss", "val/rel_l2", "val/max_error", "lr"):
         assert torch.isfinite(trainer.callback_metrics[name]), name
@@ -79,9 +80,9 @@ def test_nan_stops_the_run_with_step_and_term_and_keeps_the_last_good_checkpoint
     m = MaskPINN(Blowup(), {"name": "masked", "width": 8, "blocks": 1}, lr=5.0)
     with pytest.raises(NonFiniteLoss, match=r"nan at step \d+: term 'pde' is not finite"):
         fit(m, 200, [LastCheckpoint(tmp_path, 1)])
-    kept = check_checkpoint(tmp_path / "last.ckpt", m)
-    assert kept["global_step"] >= 1
-    assert all(torch.isfinite(v).all() for v in kept["state_dict"].values())
+    saved = check_checkpoint(tmp_path / "last.ckpt", m)
+    assert saved["global_step"] >= 1
+    assert all(torch.isfinite(v).all() for v in saved["state_dict"].values())
 
 
 def test_a_stalled_lbfgs_ends_the_run() -> None:
