@@ -61,7 +61,7 @@ def planned(run: Run) -> int:
 
 @pytest.fixture
 def answer(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Runs `python train.py` without the training, unless `trains`; returns the line that answers, "" if all is well."""
+    """Runs `python train.py` without the training, unless `trains`; returns the answering line, "" if all is well."""
     really = command_line.fit
     monkeypatch.chdir(tmp_path)
 
