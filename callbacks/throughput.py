@@ -36,6 +36,7 @@ class Throughput(L.Callback):
         self._ended: float | None = None
         self._first_step = 0  # the global step at which this session began
         self._last_log = (0.0, 0)  # seconds and points at the last log
+        self._compiled = 0.0  # seconds of compilation until the last step
 
     @property
     def seconds_per_step(self) -> float:
@@ -46,7 +47,11 @@ class Throughput(L.Callback):
         return (time.perf_counter() if self._ended is None else self._ended) - self._started
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._first_step, self._started, self._ended = trainer.global_step, time.perf_counter(), None
+        assert isinstance(pl_module, MaskPINN)
+        self.seconds, self.steps, self._ended = 0.0, 0, None
+        self._first_step, self._started = trainer.global_step, time.perf_counter()
+        self._last_log = 0.0, pl_module.stepper.points
+        self._compiled = pl_module.stepper.compile_seconds
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._ended = time.perf_counter()
@@ -59,9 +64,9 @@ class Throughput(L.Callback):
         logs = pl_module.logs_now
         if logs and pl_module.device.type == "cuda":
             torch.cuda.synchronize(pl_module.device)
-        self.seconds += (
-            time.perf_counter() - self._batch_started - (pl_module.stepper.compile_seconds if self.steps == 0 else 0.0)
-        )
+        compiling = pl_module.stepper.compile_seconds - self._compiled
+        self._compiled += compiling
+        self.seconds += time.perf_counter() - self._batch_started - compiling
         self.steps = trainer.global_step - self._first_step
         if logs:
             self._log(pl_module)

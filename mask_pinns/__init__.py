@@ -5,13 +5,7 @@ The public API is imported from here:
     from mask_pinns import Box, Dirichlet, Initial, MaskPINN, PointsDataModule, Problem
 """
 
-from pathlib import Path
-
-# In a checkout, the packages `callbacks` and `datamodules` are beside this folder; in a wheel, they are inside it. They
-# are imported as mask_pinns.callbacks and mask_pinns.datamodules in both cases.
-if not Path(__file__).with_name("callbacks").is_dir():
-    __path__.append(str(Path(__file__).resolve().parents[1]))
-
+import mask_pinns.checkout  # noqa: F401  (first: it says where callbacks and datamodules are)
 from mask_pinns.callbacks import (
     FeatureStatistics,
     LastCheckpoint,

@@ -135,7 +135,7 @@ class Stepper:
             return host.objective.loss
         start = time.perf_counter()
         loss = compiled_loss(host.objective, host.network, points, self.compile_mode == "on")
-        self.compile_seconds = time.perf_counter() - start
+        self.compile_seconds += time.perf_counter() - start
         return loss
 
     def _freeze_causal_weights(self, method: Method, points: PointSets) -> None:

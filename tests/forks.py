@@ -24,6 +24,13 @@ CONTEXT.set_forkserver_preload(["forks", "pytest", "study"])
 atexit.register(forkserver._forkserver._stop)  # waits for it, so that its time counts as that of the tests
 
 
+def start_server() -> None:
+    """Starts the server of all forks, if it does not run yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, BENCHMARKS, ROOT / "tests"))))
+        forkserver.ensure_running()
+
+
 class Fork:
     """`function(*arguments)` in a process and a session of its own; its result is the exit code.
 
@@ -39,9 +46,8 @@ class Fork:
         self.streams = streams
         given = (streams, function, arguments, dict(environment or {}), pictures)
         self.process = CONTEXT.Process(target=_run, args=given, daemon=False)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, BENCHMARKS, ROOT / "tests"))))  # of the server
-            self.process.start()
+        start_server()
+        self.process.start()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.process, name)

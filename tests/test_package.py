@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -23,9 +24,14 @@ TOP = ("datamodules", "callbacks")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel's content and nothing else of this project."""
     folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"  # setuptools leaves a folder behind, whose old files a later wheel would hold
+    for room in ("mask_pinns", "configs", *TOP):
+        shutil.copytree(ROOT / room, source / room)
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, source)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     options = ["--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, "wheel", *options, "--wheel-dir", str(folder), str(ROOT)], check=True, capture_output=True)
+    subprocess.run([*pip, "wheel", *options, "--wheel-dir", str(folder), str(source)], check=True, capture_output=True)
     (wheel,) = folder.glob("mask_pinns-*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)], check=True)
     return folder / "site"
@@ -121,6 +127,7 @@ def test_what_is_imported_is_declared(rooms: tuple[str, ...], extras: tuple[str,
     files = [
         f for f in files if "peers" not in f.parts and "references" not in f.parts
     ]  # theirs; made once, with scipy
+    ours = {path.stem for room in ("mask_pinns", "benchmarks", "tests", *TOP) for path in (ROOT / room).rglob("*")}
     distributions = importlib.metadata.packages_distributions()
     declared = {distribution(r) for r in requirements(*extras)}
     for file in files:
@@ -131,9 +138,7 @@ def test_what_is_imported_is_declared(rooms: tuple[str, ...], extras: tuple[str,
                     f"{file} imports {name}, which pyproject.toml does not name"
                 )
             else:
-                assert (
-                    list(ROOT.rglob(f"{name}.py")) or (ROOT / name).is_dir() or (ROOT / "benchmarks" / name).is_dir()
-                ), f"{file} imports {name}, which is not installed"
+                assert name in ours | {"mask_pinns", "train", *TOP}, f"{file} imports {name}, which is not installed"
 
 
 PAGES = [

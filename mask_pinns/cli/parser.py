@@ -84,7 +84,7 @@ def build_parser(problem: str, network: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog="train.py",
         description=DESCRIPTION,
-        formatter_class=_Formatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
         usage="%(prog)s [fit|validate|test|predict] [flags]",
@@ -97,10 +97,6 @@ def build_parser(problem: str, network: str) -> ArgumentParser:
         _add_settings(parser, title, classes)
     _add_trainer(parser)
     return parser
-
-
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps the line breaks of the examples."""
 
 
 def _add_problem(parser: ArgumentParser, name: str) -> None:
@@ -132,7 +128,7 @@ def _add_settings(parser: ArgumentParser, title: str, classes: Iterable[type]) -
     notes = [inspect.cleandoc(cls.__doc__ or "").partition("\n")[0] for cls in classes]
     group = parser.add_argument_group(title, " ".join(notes))
     for cls in classes:
-        if title == "the network's ends":
+        if title == "constraints and inputs":
             for option in options(Embedding):
                 _add_option(group, option, f"--embedding.{option.name}", f"--{option.name}")
         for option in options(cls):

@@ -66,9 +66,9 @@ class RunRecord:
         return list(dict.fromkeys(row["layer"] for row in rows))
 
     def last(self, layer: str, quantity: str) -> float:
-        """Returns a quantity of a layer in its last recording, NaN if there is none."""
-        rows = [row for row in self.drift if row["layer"] == layer]
-        return float(rows[-1].get(quantity, nan)) if rows else nan
+        """Returns a quantity of a layer in the last recording that has it, NaN if none does."""
+        values = [float(row.get(quantity, nan)) for row in self.drift if row["layer"] == layer]
+        return next((value for value in reversed(values) if not isnan(value)), nan)
 
     def picture(self) -> str:
         """Returns solution.png as a data URL, "" if there is no such file."""

@@ -27,7 +27,7 @@ from mask_pinns.settings.sampling import Sampling
 from mask_pinns.settings.training import Phases, TrainingSettings
 
 SETTINGS: dict[str, tuple[type, ...]] = {
-    "the network's ends": (Constraints,),
+    "constraints and inputs": (Constraints,),
     "training": (TrainingSettings, LossSettings),
     "points": (Sampling,),
     "run": (RunSettings, ObservationSettings),

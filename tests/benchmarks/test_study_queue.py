@@ -66,12 +66,12 @@ def first_checkpoint(queue: Any, cell: Path) -> None:
 
 @pytest.fixture
 def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Fork]:
-    """Starts a queue in a fork and waits for the first checkpoint of its first cell."""
+    """Starts a queue in a fork and waits for the first checkpoint of a cell."""
 
-    def start(study: Path, first: Path) -> Fork:
+    def start(study: Path, cell: Path) -> Fork:
         queue = Fork(tmp_path / "streams", forked_queue, words(study))
         request.addfinalizer(lambda: queue.wait(0))
-        first_checkpoint(queue, first)
+        first_checkpoint(queue, cell)
         return queue
 
     return start
@@ -134,12 +134,12 @@ def test_a_cell_that_was_stopped_is_unfinished(tmp_path: Path, begin: Callable[.
     assert (runner.state(stopped), runner.state(other)) == ("begun", "done")
 
 
-def test_a_killed_study_goes_on_and_loses_and_repeats_nothing(tmp_path: Path) -> None:
+def test_a_killed_study_goes_on_and_loses_and_repeats_nothing(tmp_path: Path, begin: Callable[..., Fork]) -> None:
     """Killed with a cell done and one in its middle: the first is left alone, the other ends as if never stopped."""
-    study, cells = write(tmp_path / "s.yaml", settings=TINY["settings"] | {"steps": 100}), tmp_path / "cells" / "s"
+    cells, two = tmp_path / "cells" / "s", TINY["axes"] | {"seed": [0]}
+    study = write(tmp_path / "s.yaml", settings=TINY["settings"] | {"steps": 100}, axes=two)
     names = [cell.name for cell in Study.read(study).cells()]
-    queue = subprocess.Popen(command(study), stdout=subprocess.DEVNULL, start_new_session=True)
-    first_checkpoint(queue, cells / names[1])
+    queue = begin(study, cells / names[1])
     worker = worker_of(queue)
     queue.kill()
     queue.wait()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from forks import CONTEXT
+from forks import CONTEXT, start_server
 from helpers import BENCHMARKS, blank_pictures
 from studies import page, workers
 from studies.grid import Cell
@@ -55,6 +55,7 @@ def command(study: Path, *flags: str) -> list[str]:
 
 def run_here(study: Path, *flags: str) -> int:
     """Runs the study with its queue in this process and its workers in forks, without pictures; the exit code."""
+    start_server()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "CONTEXT", CONTEXT)
         patch.setattr(workers, "_work", _work)

@@ -110,6 +110,19 @@ def test_progress_shows_step_loss_error_speed_and_time_left(terminal: bool) -> N
         assert piece in shown
 
 
+def test_throughput_is_that_of_the_training_that_runs() -> None:
+    """A second training with the same callback and module begins from zero."""
+    m, throughput = module(), Throughput()
+    ended = []
+    for steps in (4, 2):
+        fit(m, steps, [throughput], log_every_n_steps=1)
+        ended.append((throughput.steps, throughput.seconds, throughput.points_per_s))
+    (first, seconds, _), (second, again, rate) = ended
+    assert (first, second) == (4, 2)
+    assert 0 < again < seconds
+    assert m.stepper.points * 0.1 < rate * again < m.stepper.points, "points of the first training do not count"
+
+
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_pictures_of_every_problem(problem: str) -> None:
     problem = make_problem(problem)

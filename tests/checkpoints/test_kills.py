@@ -17,11 +17,11 @@ EACH = {
     "ssbfgs": "[{optimizer: ssbfgs, max_iter: 4}]",
     "ssbroyden": "[{optimizer: ssbroyden, max_iter: 4}]",
     "gauss_newton": "gauss_newton",
-    "two phases": "adam 15, lbfgs",
+    "two phases": "[{optimizer: adam, steps: 12}, {optimizer: lbfgs, max_iter: 4}]",
 }
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [4, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("optimizer", EACH)
 def test_a_run_killed_several_times_ends_with_the_weights_of_one_left_alone(
     tmp_path: Path, optimizer: str, kills: int
@@ -35,11 +35,11 @@ def test_a_run_killed_several_times_ends_with_the_weights_of_one_left_alone(
     assert max(result["lost"]) <= 3, "no more than the steps between checkpoints"
 
 
-@pytest.mark.parametrize("steps", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("steps", [600, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_memory_and_open_files_stay_as_they_are(tmp_path: Path, steps: int) -> None:
-    """After a warm-up of 300 steps: resident memory grows by less than 3.5%, and no file is left open."""
+    """After a warm-up of 200 steps: memory grows by less than 2%, and no file is left open."""
     run = Fork(tmp_path / "streams", measured, tmp_path, steps, pictures=True)
     assert run.wait(1200) == 0, run.err
     numbers = json.loads((tmp_path / "measured.json").read_text())
-    assert numbers["kB"][1] < 1.035 * numbers["kB"][0], numbers
+    assert numbers["kB"][1] < 1.02 * numbers["kB"][0], numbers
     assert numbers["files"][0] == numbers["files"][1], numbers

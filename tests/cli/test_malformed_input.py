@@ -56,7 +56,7 @@ VALUES = st.recursive(
 # ---- flags and YAML -----------------------------------------------------------------------------------------------
 
 
-@cases(110)
+@cases(90)
 @given(flag=st.sampled_from(FLAGS), value=st.sampled_from(WORDS), joined=st.booleans())
 def test_flags(answer: Callable[..., str], flag: str, value: str, joined: bool) -> None:
     message = answer([*TINY, *([f"{flag}={value}"] if joined else [flag, value])])
@@ -65,7 +65,7 @@ def test_flags(answer: Callable[..., str], flag: str, value: str, joined: bool) 
     assert not message or any(word in message for word in culprits), message
 
 
-@cases(110)
+@cases(90)
 @given(path=st.sampled_from(PATHS), value=VALUES)
 def test_yaml(answer: Callable[..., str], path: tuple[Any, ...], value: Any) -> None:
     """One entry of a configuration, at any depth, replaced by anything."""

@@ -123,10 +123,11 @@ def test_problems_that_have_it_meet_their_conditions_with_it(float64, problem: s
         shape = [len(reference.points[:, i].unique()) for i in range(2)]
         grid = reference.values.reshape(*shape)
         torch.testing.assert_close(grid.flip(axis), grid * (1.0 if parity == "even" else -1.0), rtol=0, atol=1e-9)
-        x = reference.points.clone()
+        points = reference.points[::97]
+        x = points.clone()
         x[:, axis] = sum(own.domain[name]) - x[:, axis]
         sign = 1.0 if parity == "even" else -1.0
-        torch.testing.assert_close(network(x), network(reference.points) * sign, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(network(x), network(points) * sign, rtol=1e-9, atol=1e-9)
 
 
 class Slope(Problem):

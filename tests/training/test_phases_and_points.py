@@ -90,7 +90,7 @@ def test_target_is_a_loss_where_no_solution_is_known() -> None:
 
 
 def test_a_phase_ends_at_its_target() -> None:
-    m = module([{"optimizer": "adam", "target": 0.5, "lr": 0.02}, {"optimizer": "gauss_newton"}])
+    m = module([{"optimizer": "adam", "target": 0.5, "lr": 0.02}, "adam"])
     fit(m, 200)
     assert m.schedule.index == 1
     assert m.schedule.start < 200

@@ -38,7 +38,7 @@ OPTIMIZERS = {
     "ssbroyden": "[{optimizer: ssbroyden, max_iter: 4}]",
     "gauss_newton": "gauss_newton",
 }
-STEPS = 20
+STEPS = 10
 
 
 class Meeting:
@@ -131,7 +131,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_two_ranks_equal_one_process_with_the_points_of_both(tmp_path: Path, optimizer: str, one_thread: None) -> None:
-    """Loss and gradient at each of 20 steps to 1e-12 of the first, weights after them to 1e-9; no point is shared."""
+    """Loss and gradient at each of 10 steps to 1e-12 of the first, weights after them to 1e-9; no point is shared."""
     flags = [*FLAGS, "--optimizer", OPTIMIZERS[optimizer], "--steps", str(STEPS), "--statistics_every", str(STEPS)]
     machine = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu", "--folder", str(tmp_path / "runs")]
     two_ranks(tmp_path / "streams", traced, str(tmp_path / "trace"), [*flags, *machine])
