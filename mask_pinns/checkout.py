@@ -28,4 +28,4 @@ class RoomFinder:
 
 
 if not Path(__file__).with_name("callbacks").is_dir():
-    sys.meta_path.append(RoomFinder)
+    sys.meta_path.insert(0, RoomFinder)  # before the finder of an editable installation of another checkout

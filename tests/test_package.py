@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
+import mask_pinns
+
 TOP = ("datamodules", "callbacks")
 """Rooms at the top of a checkout that a wheel holds inside the package."""
 
@@ -155,3 +157,11 @@ def test_every_local_link_leads_somewhere(page: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", path.read_text())
     missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert not missing
+
+
+def test_a_checkout_takes_its_own_rooms_whatever_is_installed() -> None:
+    """Another checkout's editable installation knows these names too; the wrong code would run without a word."""
+    for room in TOP:
+        knows = (f for f in sys.meta_path if f.find_spec(f"mask_pinns.{room}", mask_pinns.__path__))
+        assert next(knows) is mask_pinns.checkout.RoomFinder
+        assert sys.modules[f"mask_pinns.{room}"].__file__ == str(ROOT / room / "__init__.py")
