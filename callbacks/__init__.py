@@ -9,8 +9,9 @@ from mask_pinns.callbacks.progress import Progress
 from mask_pinns.callbacks.signals import StopOnSignal
 from mask_pinns.callbacks.summary import RunSummary
 from mask_pinns.callbacks.throughput import Throughput
+from mask_pinns.callbacks.training_alarms import Patience, TrainingAlarms
 
 __all__ = [
-    "FeatureStatistics", "Hyperparameters", "LastCheckpoint", "MetricsFile", "Progress", "RunSummary",
-    "SolutionFigures", "StopOnSignal", "Throughput", "WholeFiles", "best_checkpoint",
+    "FeatureStatistics", "Hyperparameters", "LastCheckpoint", "MetricsFile", "Patience", "Progress",
+    "RunSummary", "SolutionFigures", "StopOnSignal", "Throughput", "TrainingAlarms", "WholeFiles", "best_checkpoint",
 ]  # fmt: skip

@@ -42,9 +42,11 @@ def draw(problem: Problem, grid: Evaluation, predicted: np.ndarray, title: str) 
     axes = figure.subplots(rows, columns, squeeze=False)
     for f, name in enumerate(problem.fields):
         panels = [(predicted[:, f], f"{name}, network")]
-        if true is not None:
+        if true is not None and not np.isnan(true[:, f]).all():
             panels += [(true[:, f], f"{name}, reference"), (np.abs(predicted[:, f] - true[:, f]), f"|error| of {name}")]
-        for axis, (values, label) in zip(axes[f], panels, strict=True):
+        for axis in axes[f][len(panels) :]:
+            axis.set_visible(False)
+        for axis, (values, label) in zip(axes[f], panels, strict=False):
             (_curve if len(problem.domain) == 1 else _image)(figure, axis, grid, values)
             axis.set_title(label)
     figure.suptitle(title)

@@ -83,10 +83,15 @@ class Progress(L.Callback):
         return (now - since) / max(1, trainer.global_step - step) * (trainer.max_steps - trainer.global_step)
 
     def describe(self, trainer: L.Trainer, module: MaskPINN) -> str:
-        """Returns phase, loss, relative L2 error if it is known, and points per second."""
+        """Returns phase, loss, its value at fresh points, relative L2 error if it is known, and points per second.
+
+        The values of the latest validation say at which step it was if it is not this one.
+        """
         parts = [module.schedule.phase.optimizer, f"loss {float(module.stepper.last_loss):.3e}"]
-        if "val/rel_l2" in trainer.callback_metrics:
-            parts.append(f"rel L2 {float(trainer.callback_metrics['val/rel_l2']):.3e}")
+        when = "" if module.validated_at == trainer.global_step else f" (step {module.validated_at})"
+        for name, label in (("val/loss", "fresh"), ("val/rel_l2", "rel L2")):
+            if name in trainer.callback_metrics:
+                parts.append(f"{label} {float(trainer.callback_metrics[name]):.3e}{when}")
         if self.throughput.points_per_s:
             parts.append(f"{self.throughput.points_per_s:,.0f} points/s")
         return "  ".join(parts)

@@ -18,12 +18,15 @@ from rich.table import Table
 from mask_pinns.callbacks.checkpoints import is_disk_error
 from mask_pinns.callbacks.features.callback import FeatureStatistics
 from mask_pinns.callbacks.throughput import Throughput
+from mask_pinns.callbacks.training_alarms import TrainingAlarms
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
 from mask_pinns.datamodules.points import GRID_CHUNK
-from mask_pinns.metrics import MaxError, RelativeL2
+from mask_pinns.metrics import CONSTANT, TIME
 from mask_pinns.module import MaskPINN
+from mask_pinns.problems.determinacy import free_fields, solution_errors
 
+COMPARED_WITHOUT = {"": "", CONSTANT: ", up to a constant", TIME: ", up to a function of time"}
 PACKAGES = ("mask-pinns", "torch", "lightning", "torchmetrics", "numpy")
 
 
@@ -63,10 +66,11 @@ def device_name(device: torch.device) -> str:
 class RunSummary(L.Callback):
     """Writes `folder`/summary.json when training ends, also if an error ends it.
 
-    rel_l2 and max_error are the errors of the final weights on the problem's evaluation grid, null if no solution is
-    known. statistics_s is the time of the feature recordings during training, statistics_end_s the time of the last
-    recording and its pictures after training, alarms the kinds of alarms that were raised. wall_s is the time from the
-    start to the end of training in this session, s_per_step its training time per step.
+    rel_l2 and max_error are the errors of the final weights on the problem's evaluation grid, those of the worst field,
+    null if no solution is known; errors contains those of each field, free up to what a field is compared. statistics_s
+    is the time of the feature recordings during training, statistics_end_s the time of the last recording and its
+    pictures after training, alarms the kinds of alarms that were raised. wall_s is the time from the start to the end
+    of training in this session, s_per_step its training time per step.
 
     Args:
         folder: the run folder.
@@ -74,6 +78,7 @@ class RunSummary(L.Callback):
         seed: the seed of the run, which the summary repeats.
         console: the console of the table; standard output if not given.
         statistics: the callback that records the features, if there is one; it must stand before this one.
+        alarms: the callback that tells about stalls and fresh points, if there is one.
 
     Example:
         >>> import lightning as L
@@ -90,12 +95,14 @@ class RunSummary(L.Callback):
         seed: int,
         console: Console | None = None,
         statistics: FeatureStatistics | None = None,
+        alarms: TrainingAlarms | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.throughput = throughput
         self.seed = seed
         self.console = console or Console()
         self.statistics = statistics
+        self.alarms = alarms
         self.result: dict[str, Any] = {}
         self.started = False
 
@@ -128,7 +135,9 @@ class RunSummary(L.Callback):
             "problem": module.problem.title,
             "coefficients": module.problem.coefficients(),
             **errors,
+            "free": {f: kind for f, kind in free_fields(module.problem).items() if kind},
             "loss": finite(float(module.stepper.last_loss)),
+            "val_loss": finite(float(trainer.callback_metrics.get("val/loss", torch.nan))),
             "steps": trainer.global_step,
             "evaluations": module.stepper.evaluations,
             "rollbacks": module.good.count if module.good else 0,
@@ -137,6 +146,7 @@ class RunSummary(L.Callback):
             "statistics_s": round(self.statistics.seconds, 3) if self.statistics else 0.0,
             "statistics_end_s": round(self.statistics.seconds_at_end, 3) if self.statistics else 0.0,
             "alarms": sorted(self.statistics.alarms.raised) if self.statistics else [],
+            "training_alarms": list(self.alarms.raised) if self.alarms else [],
             "s_per_step": self.throughput.seconds_per_step,
             "device": device_name(module.device),
             "devices": trainer.world_size,
@@ -152,26 +162,35 @@ class RunSummary(L.Callback):
             file.write(json.dumps(self.result, indent=2) + "\n")
 
     @staticmethod
-    def errors(module: MaskPINN) -> dict[str, float | None]:
-        """Returns the relative L2 error and the largest error of the current weights on the evaluation grid."""
+    def errors(module: MaskPINN) -> dict[str, Any]:
+        """Returns the errors of the current weights on the evaluation grid: of the worst field, then field by field."""
         grid = module.problem.evaluation()
         if grid.values is None:
-            return {"rel_l2": None, "max_error": None}
-        rel_l2, max_error = RelativeL2(sync_on_compute=False), MaxError(sync_on_compute=False)
+            return {"rel_l2": None, "max_error": None, "errors": {}}
+        metric = solution_errors(module.problem, sync_on_compute=False)
         for x, values in zip(grid.points.split(GRID_CHUNK), grid.values.split(GRID_CHUNK), strict=True):
-            predicted = torch.from_numpy(module.predict(x))
-            rel_l2.update(predicted, values)
-            max_error.update(predicted, values)
-        return {"rel_l2": finite(float(rel_l2.compute())), "max_error": finite(float(max_error.compute()))}
+            metric.update(torch.from_numpy(module.predict(x)), values, module.problem.domain.time(x))
+        errors = metric.compute()
+        rel_l2, max_error = (finite(float(e)) for e in errors.worst)
+        by_field = {
+            name: {kind: finite(float(e)) for kind, e in error._asdict().items()}
+            for name, error in errors.by_field(module.problem.fields).items()
+        }
+        return {"rel_l2": rel_l2, "max_error": max_error, "errors": by_field}
 
     def show(self) -> None:
         """Prints a short table of the results."""
         result = self.result
         table = Table(show_header=False, title=f"{result['problem']}: {result['stop_reason']}")
         if result["rel_l2"] is not None:
-            table.add_row("relative L2", f"{result['rel_l2']:.3e}")
-            table.add_row("worst point", f"{result['max_error']:.3e}")
+            for name, error in result["errors"].items():
+                of = f" of {name}" if len(result["errors"]) > 1 else ""
+                known = {k: "not known" if e is None else f"{e:.3e}" for k, e in error.items()}
+                table.add_row(f"relative L2{of}", known["rel_l2"] + COMPARED_WITHOUT[result["free"].get(name, "")])
+                table.add_row(f"worst point{of}", known["max_error"])
         table.add_row("loss", "not finite" if result["loss"] is None else f"{result['loss']:.3e}")
+        if result["val_loss"] is not None:
+            table.add_row("fresh points", f"{result['val_loss']:.3e}, the loss where it is not trained")
         table.add_row("steps", f"{result['steps']:,}")
         table.add_row("time", f"{result['wall_s']:.1f} s, {result['s_per_step'] * 1e3:.2f} ms a step")
         seconds, at_end = result["statistics_s"], result["statistics_end_s"]

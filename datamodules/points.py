@@ -90,6 +90,7 @@ class PointsDataModule(L.LightningDataModule):
         problem: the problem.
         sampling: number and sampling of the points.
         hard: names of conditions that hold by the network's construction (`model.objective.hard`): they have no points.
+            In a fit, they are those of the module.
         burst: optimizer steps per batch of Lightning's loop, which takes about half a millisecond a batch: most of a
             step on a fast GPU. If there are several, a batch is a `Burst`, to iterate over.
         options: single fields of the sampling, which replace those of `sampling`:
@@ -223,9 +224,25 @@ class PointsDataModule(L.LightningDataModule):
         return pool[choose(sizes, len(x), *self.adaptive, generator(x.device, self.seed, rank, step, "adaptive"))]
 
     def setup(self, stage: str) -> None:
-        """A fit starts without points of an earlier one."""
+        """Takes the terms of the module's loss. A fit starts without points of an earlier one."""
+        objective = getattr(self._module(), "objective", None)
+        if objective is not None:
+            self._take_terms([term.name for term in objective.terms])
         if stage == "fit":
             self._current_points, self._restored = (None, {}), (None, torch.empty(0))
+
+    def _take_terms(self, names: Sequence[str]) -> None:
+        """Leaves out the points of conditions that hold by the network's construction.
+
+        Raises ValueError if a term of the loss has no points.
+        """
+        if missing := [name for name in names if name not in self.counts]:
+            raise ValueError(
+                f"there are no points for {', '.join(missing)}: the data module was made with these conditions as "
+                "hard, the model has them in its loss; make it with hard=model.objective.hard"
+            )
+        self.terms = [term for term in self.terms if term.name in names]
+        self.counts = {name: self.counts[name] for name in names}
 
     def state_dict(self) -> dict[str, Any]:
         """The adaptive points in use, of all ranks (R, N, D), and the step they were drawn at."""

@@ -14,16 +14,20 @@ import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from mask_pinns.checkpoints.compatibility import change_of_devices
 from mask_pinns.checkpoints.contents import upgrade
 from mask_pinns.checkpoints.rollback import make_good_weights, nonfinite_parameter
-from mask_pinns.metrics import MaxError, RelativeL2
+from mask_pinns.metrics import SolutionErrors
 from mask_pinns.networks.assembly import assemble
 from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.objective import AdaptiveWeights, Objective, PointSets
 from mask_pinns.objective.checks import check_objective
-from mask_pinns.optim.phases import Schedule, parse_phases
+from mask_pinns.objective.jacobian import Jacobian
+from mask_pinns.optim.phases import Schedule
 from mask_pinns.problems import Problem
+from mask_pinns.problems.determinacy import solution_errors
 from mask_pinns.problems.loading import describe, make_problem
+from mask_pinns.problems.scales import characteristic_scales
 from mask_pinns.settings import Constraints, LossSettings, Phases, TrainingSettings, complete, to_mapping
 from mask_pinns.stepper import Stepper, StepResult
 
@@ -42,8 +46,8 @@ class MaskPINN(L.LightningModule):
             `MaskPINN("wave", exact="all", weights={"initial": 100.0})`.
 
     Logged: loss and loss/<residual> (unweighted mean squares), weight/<residual> (multipliers), lr; val/loss on other
-    points, without adaptive weights; val/rel_l2 and val/max_error on the problem's evaluation grid, if its solution is
-    known.
+    points, without adaptive weights; if the solution is known, val/rel_l2 and val/max_error of the worst field on the
+    problem's evaluation grid, and val/rel_l2/<field>.
 
     Example:
         >>> from mask_pinns import MaskPINN
@@ -79,25 +83,27 @@ class MaskPINN(L.LightningModule):
         self.network = assemble(network, self.problem, given_constraints)
         self.adaptive_weights = AdaptiveWeights(given_loss.causal, given_loss.balance)
         hard = getattr(self.network, "hard_conditions", ())
-        self.objective = Objective(self.problem, given_loss, hard, self.adaptive_weights)
-        self.schedule = Schedule(
-            parse_phases(settings.optimizer, lr=settings.lr, decay=settings.decay, decay_every=settings.decay_every)
-        )
+        scales = characteristic_scales(self.problem).residuals if given_constraints.dimensionless else {}
+        self.objective = Objective(self.problem, given_loss, hard, self.adaptive_weights, scales)
+        self.schedule = Schedule.of(settings)
         self.stepper = Stepper(self, settings.compile)
         self.good = make_good_weights(settings.on_nonfinite)
-        self.target = settings.target
+        self.target, self.loss_target = settings.target, settings.loss_target
         self.log_every: int | None = None  # optimizer steps between logged losses; None: the trainer's interval
         self.stop_reason = "steps"
+        self.validated_at = -1  # the step of the latest validation
         self.run_dtype = next(self.network.parameters()).dtype  # the trainer's, once there is one
-        self.rel_l2, self.max_error = RelativeL2(), MaxError()
-        # Plain values only, so that checkpoints load with weights_only. A problem or network without a name is None
-        # there, and an argument of load_from_checkpoint.
+        self.errors = SolutionErrors()  # that of the problem from `setup` on
+        # Plain values, so that checkpoints load with weights_only: None for a problem or network without a name.
         self.save_hyperparameters(to_mapping(settings) | to_mapping(given_loss) | to_mapping(given_constraints))
         self.hparams.update(problem=describe(self.problem), network=None if isinstance(network, nn.Module) else network)
 
     def check(self) -> None:
         """Evaluates everything once at a few points. Raises ValueError for parts that do not fit together, or fail."""
         self.adaptive_weights.start(check_objective(self.objective, self.network))
+        if any(phase.method.least_squares for phase in self.schedule.phases):
+            like = next(self.network.parameters())
+            Jacobian(self.objective, self.network).check(self.objective.check_points(like))
 
     def forward(self, x: Tensor) -> Tensor:
         """The fields (N, F) at points (N, D)."""
@@ -211,17 +217,19 @@ class MaskPINN(L.LightningModule):
             self._evaluate_loss(batch, stage)
             return
         x, values = batch
-        predicted = self(x)
-        self.rel_l2.update(predicted, values)
-        self.max_error.update(predicted, values)
+        self.errors.update(self(x), values, self.problem.domain.time(x))
 
     def _evaluate_loss(self, points: PointSets, stage: str) -> None:
         loss = self.objective.unadapted_loss(self.network, points).detach()  # causal weights make early losses small
         self.log(f"{stage}/loss", loss, sync_dist=True, batch_size=1)
-        if not self.rel_l2.update_called:  # the grid would come before the points: the solution is not known
-            mean = self.mean_over_ranks
-            self._compare_to_target(loss if mean is None else mean(loss))
+        mean = self.mean_over_ranks
+        loss = loss if mean is None else mean(loss)
+        if not self.errors.update_called:  # the grid would come before the points: the solution is not known
+            self._compare_to_target(loss, self.target)
+        if self.loss_target is not None and self.stepper.first_loss is not None:
+            self._compare_to_target(loss, self.loss_target * self.stepper.first_loss)
         if self.trainer.state.fn == TrainerFn.FITTING:
+            self.validated_at = self.global_step
             self.log("step", float(self.global_step), batch_size=1)
 
     def on_validation_epoch_end(self) -> None:
@@ -231,16 +239,16 @@ class MaskPINN(L.LightningModule):
         self._log_errors("test")
 
     def _log_errors(self, stage: str) -> None:
-        if self.rel_l2.update_called:
-            errors = {f"{stage}/rel_l2": self.rel_l2.compute(), f"{stage}/max_error": self.max_error.compute()}
-            self._compare_to_target(errors[f"{stage}/rel_l2"])
-            self.log_dict(errors, sync_dist=True)  # equal on every rank already: the metrics have synchronized
-        self.rel_l2.reset()
-        self.max_error.reset()
+        if self.errors.update_called:
+            errors = self.errors.compute()
+            self._compare_to_target(errors.worst[0], self.target)
+            # Equal on every rank already: the metric has synchronized.
+            self.log_dict(errors.named(self.problem.fields, stage), sync_dist=True)
+        self.errors.reset()
 
-    def _compare_to_target(self, value: Tensor) -> None:
-        """Ends training if the relative L2 error (or, if no solution is known, the loss) is small enough."""
-        if self.target is not None and self.trainer.state.fn == TrainerFn.FITTING and value <= self.target:
+    def _compare_to_target(self, value: Tensor, target: float | None) -> None:
+        """Ends training if an error or a loss is small enough."""
+        if target is not None and self.trainer.state.fn == TrainerFn.FITTING and value <= target:
             self.stop("target")
 
     # ---- checkpoints ----------------------------------------------------------------------------------------
@@ -250,6 +258,7 @@ class MaskPINN(L.LightningModule):
         if error := nonfinite_parameter(self.network, self.global_step):
             raise error
         checkpoint |= {"schedule": self.schedule.state_dict(), "ranks": self.trainer.world_size}
+        checkpoint["first_loss"] = self.stepper.first_loss
         if self.good is not None:
             checkpoint["good"] = self.good.state_dict()
 
@@ -265,6 +274,7 @@ class MaskPINN(L.LightningModule):
             self._start_adaptive_weights()
             if self.good is not None:
                 self.good.reset()
+        self.errors = solution_errors(self.problem)
         self.trainer.strategy.precision_plugin.convert_module(self)
         self.run_dtype = next(self.network.parameters()).dtype
 
@@ -281,15 +291,8 @@ class MaskPINN(L.LightningModule):
             self.network.to(next(v.dtype for k, v in checkpoint["state_dict"].items() if k.startswith("network.")))
         elif self.trainer.training:
             self.schedule.load_state_dict(checkpoint["schedule"])
-            self._compare_devices(checkpoint.get("ranks"))
+            self.stepper.first_loss = checkpoint.get("first_loss")
+            if change := change_of_devices(checkpoint.get("ranks"), self.trainer.world_size):
+                self.print(change)
             if self.good is not None and "good" in checkpoint:
                 self.good.load_state_dict(checkpoint["good"])
-
-    def _compare_devices(self, before: int | None) -> None:
-        """Prints what changes if a run resumes with another number of devices."""
-        now = self.trainer.world_size
-        if before not in (None, now):
-            self.print(
-                f"trained on {before} device(s) so far, on {now} from here: each draws points of its own, so the run "
-                f"goes on from the same weights, but not with the same points as on {before}"
-            )

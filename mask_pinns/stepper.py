@@ -71,6 +71,7 @@ class Stepper:
 
     Attributes:
         loss: the function that evaluates the loss, compiled or eager; chosen at the first step.
+        first_loss: the loss at the very start of the training, None before; a checkpoint contains it.
         last_loss: the loss at the start of the latest step.
         evaluations, points: number of evaluations of the loss, and sum of their numbers of points, in this session.
         compile_seconds: time that compilation took.
@@ -86,9 +87,14 @@ class Stepper:
         self.evaluations = self.points = 0
         self.reset()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is prepared for a fit."""
+        return vars(self) | {"loss": None, "jacobian": None}
+
     def reset(self) -> None:
         """Returns to the start of a fit, at which nothing is prepared."""
         self.loss: Loss | None = None
+        self.first_loss: float | None = None
         self.jacobian: Jacobian | None = None
         self.compile_seconds = 0.0
 
@@ -110,6 +116,7 @@ class Stepper:
         evaluations = self._finite_step(optimizer, method, points)
         self._current(host.lr_schedulers()).step()
         self.last_loss, terms = evaluations[0]
+        self.first_loss = float(self.last_loss) if self.first_loss is None else self.first_loss
         progress = not method.searches or any(loss < self.last_loss for loss, _ in evaluations[1:])
         lr, phase = optimizer.param_groups[0]["lr"], host.schedule.index
         return StepResult(self.last_loss, terms, lr, phase, self._advance(optimizer, progress))

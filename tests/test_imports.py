@@ -19,7 +19,7 @@ FILES = sorted(p for room in ("mask_pinns", *TOP) for p in (ROOT / room).rglob("
 ROOMS = (
     "version", "checkout", "registry", "checks", "memory", "metrics", "settings", "jets", "domains", "problems",
     "networks", "objective", "optim", "checkpoints", "stepper", "module", "windows", "datamodules", "callbacks",
-    "report", "cli", "__main__",
+    "report", "cli", "recipe", "__main__",
 )  # fmt: skip
 # Rooms that know less than their place allows.
 KNOWS_ONLY = {
@@ -27,7 +27,7 @@ KNOWS_ONLY = {
     "metrics": set(),
     "jets": {"registry"},
     "domains": {"checks"},
-    "problems": {"registry", "checks", "jets", "domains"},
+    "problems": {"registry", "checks", "metrics", "jets", "domains"},
     "optim": {"registry", "checks", "memory", "settings"},
 }
 # These read the house as a whole, or are read as one piece, and say why here.

@@ -72,3 +72,13 @@ def _network_defaults(name: str) -> dict[str, Any]:
 def _same_value(a: Any, b: Any) -> bool:
     """Whether two values are equal; lists equal tuples, 1 equals 1.0, and "64" equals 64."""
     return plain(a) == plain(b) or str(plain(a)) == str(plain(b))
+
+
+def change_of_devices(before: int | None, now: int) -> str:
+    """What changes if a run goes on with another number of devices; "" if it does not."""
+    if before in (None, now):
+        return ""
+    return (
+        f"trained on {before} device(s) so far, on {now} from here: each draws points of its own, so the run goes on "
+        f"from the same weights, but not with the same points as on {before}"
+    )

@@ -18,9 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mask_pinns import callbacks
+from mask_pinns.callbacks.training_alarms import STANDS_STILL
 from mask_pinns.checkpoints.compatibility import changes
 from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, resume_error
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
+from mask_pinns.cli.attempts import in_words, next_attempt
 from mask_pinns.cli.configuration import load_yaml, save
 from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, burst, intervals
 from mask_pinns.cli.plan import plan, require_training_memory
@@ -117,10 +119,13 @@ def make_callbacks(run: Run, folder: Path) -> tuple[callbacks.RunSummary, list[L
         folder=folder,
         console=run.console,
     )
-    summary = callbacks.RunSummary(folder, throughput, config.seed, run.console, statistics)
+    alarms = callbacks.TrainingAlarms(run.console, stops=config.on_stall == "retry")
+    summary = callbacks.RunSummary(folder, throughput, config.seed, run.console, statistics, alarms)
     return summary, [
         throughput,
         callbacks.Progress(throughput, console=run.console),
+        alarms,
+        *([callbacks.Patience(config.patience)] if config.patience else []),
         statistics,
         callbacks.SolutionFigures(folder, run.every["figures"]),
         callbacks.best_checkpoint(folder / "checkpoints"),
@@ -136,8 +141,11 @@ def compared_settings(config: SimpleNamespace) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("problem", "network", "embedding", *decisive)}
 
 
-def fit(run: Run) -> int:
-    """Trains from the start or a checkpoint, writes the run folder, and prints a short table. Returns the exit code."""
+def fit(run: Run, tried: tuple[str, ...] = ()) -> int:
+    """Trains from the start or a checkpoint, writes the run folder, and prints a short table. Returns the exit code.
+
+    `tried` are the flags that earlier attempts have changed, if this one begins again after a stall.
+    """
     config = run.config
     if config.ckpt_path:
         raise UsageError("--ckpt_path is for validate, test and predict; to go on training: --resume")
@@ -157,7 +165,22 @@ def fit(run: Run) -> int:
             return 0
         if not checkpoint:
             folder = locks.enter_context(locked(new_folder(config)))
-        return train(run, folder, checkpoint, done)
+        code = train(run, folder, checkpoint, done)
+    return try_again(run, folder, tried) if run.module.stop_reason == STANDS_STILL else code
+
+
+def try_again(run: Run, folder: Path, tried: tuple[str, ...]) -> int:
+    """Begins again with what usually helps if training stood still, as a new run. Returns the exit code."""
+    if run.module.trainer.world_size > 1 or run.config.resume:
+        run.console.print(f"go on from its weights with --resume {folder} --on_stall tell, or begin another run")
+        return 0
+    attempt = next_attempt(run.config, run.module.problem, tried)
+    if attempt is None:
+        run.console.print(f"no attempt got on; the last one lies in {folder}", highlight=False, soft_wrap=True)
+        return 0
+    flag, config = attempt
+    run.console.print(f"{folder} stands still; beginning again with {in_words(flag, config)}", highlight=False)
+    return fit(build(config), (*tried, flag))
 
 
 def steps_done(run: Run, checkpoint: Path) -> int:

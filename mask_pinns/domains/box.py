@@ -17,6 +17,9 @@ from mask_pinns.domains.domain import SIDES, Domain, Piece, Place
 MIN_RELATIVE_WIDTH = 1e-12
 """Least width of a domain, relative to its largest coordinate: below it, points coincide in float64."""
 
+COINCIDENCE = 1e-9
+"""Largest distance between faces that are the same, relative to the length of the domain."""
+
 
 class Box(Domain):
     """An axis-parallel domain with named coordinates: `Box(x=(0, 1), t=(0, 5))`.
@@ -90,3 +93,11 @@ class Face(Piece):
             return self
         fixed = {**self.fixed, name: sum(self.box[name]) - self.fixed[name]}
         return Face(self.box, fixed, {c: -n if c == name else n for c, n in self.normal.items()})
+
+    def coincides(self, other: Piece) -> bool:
+        if not isinstance(other, Face) or self.fixed.keys() != other.fixed.keys() or self.normal != other.normal:
+            return False
+        return all(
+            abs(value - other.fixed[c]) <= COINCIDENCE * (self.box[c][1] - self.box[c][0])
+            for c, value in self.fixed.items()
+        )

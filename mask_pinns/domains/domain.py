@@ -60,6 +60,10 @@ class Piece(ABC):
     def mirrored(self, name: str) -> Piece:
         """Its mirror image about the middle of a coordinate."""
 
+    @abstractmethod
+    def coincides(self, other: Piece) -> bool:
+        """Whether both are the same part of the domain, up to rounding."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -116,6 +120,10 @@ class Domain(ABC):
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def time(self, x: Tensor) -> Tensor | None:
+        """The time (N,) of points (N, D); None for a domain without time."""
+        return x[:, self.names.index("t")] if "t" in self.names else None
 
     @abstractmethod
     def section(self, fixed: Mapping[str, float]) -> Place:

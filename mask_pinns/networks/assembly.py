@@ -1,4 +1,4 @@
-"""Assembly: embedding -> network -> symmetry -> hard constraints.
+"""Assembly: embedding -> network -> field scales -> symmetry -> hard constraints.
 
 The inputs of any network may be embedded, and its outputs may be changed so that conditions hold by construction. These
 hard conditions are then not part of the loss, and need no points.
@@ -15,17 +15,20 @@ from torch import nn
 from mask_pinns.jets import Activation, Jet, JetNetwork
 from mask_pinns.networks import make_network
 from mask_pinns.networks.embeddings import make_embedding
+from mask_pinns.networks.field_scales import FieldScales
 from mask_pinns.networks.hard_constraints import HardConstraints, check_constraints
+from mask_pinns.networks.periodicity import check_periodic, smoothly_periodic
 from mask_pinns.networks.symmetry import Symmetry, check_symmetric
 from mask_pinns.problems import Condition, Periodic, Problem
+from mask_pinns.problems.scales import characteristic_scales
 from mask_pinns.registry import unknown
 from mask_pinns.settings import Constraints, Embedding, complete
 
 
 class AssembledNetwork(JetNetwork):
-    """embedding -> core -> symmetry -> hard constraints; each of them but the core may be None.
+    """embedding -> core -> field scales -> symmetry -> hard constraints; each of them but the core may be None.
 
-    `hard_conditions` names the problem's conditions that hold by construction.
+    `hard_conditions` names the problem's conditions that hold by construction, `soft_reasons` says why others do not.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class AssembledNetwork(JetNetwork):
         constraints: HardConstraints | None = None,
         hard_conditions: Sequence[str] = (),
         symmetry: Symmetry | None = None,
+        field_scales: FieldScales | None = None,
+        soft_reasons: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.embedding = embedding
@@ -42,14 +47,16 @@ class AssembledNetwork(JetNetwork):
         self.constraints = constraints
         self.hard_conditions = tuple(hard_conditions)
         self.symmetry = symmetry
+        self.field_scales = field_scales
+        self.soft_reasons = dict(soft_reasons or {})
 
     def layers(self, jet: Jet) -> Jet:
         outputs = self._embedded(jet) if self.symmetry is None else self.symmetry(self._embedded, jet)
         return outputs if self.constraints is None else self.constraints(jet, outputs)
 
     def _embedded(self, jet: Jet) -> Jet:
-        result: Jet = self.core(jet if self.embedding is None else self.embedding(jet))
-        return result
+        outputs: Jet = self.core(jet if self.embedding is None else self.embedding(jet))
+        return outputs if self.field_scales is None else self.field_scales(outputs)
 
     def hidden(self) -> dict[str, Activation]:
         """The activations of the core."""
@@ -77,9 +84,10 @@ def assemble(
         ValueError: an unknown condition, or anything that one of the parts refuses.
     """
     (constraints,) = complete("constraint", {Constraints: constraints}, options)
-    embedding = _with_periods(constraints.embedding, problem)
+    embedding = _embedding(constraints, problem)
     embedding_layers = make_embedding(problem.domain, embedding)
-    by_ansatz, by_embedding = _hard_conditions(problem, constraints, embedding.periodic)
+    check_periodic(problem, embedding.periodic)
+    by_ansatz, by_embedding, soft_reasons = _hard_conditions(problem, constraints, embedding.periodic)
     hard = HardConstraints(problem, by_ansatz, constraints.exact_time) if by_ansatz else None
     if hard is not None:
         check_constraints(problem, [*by_ansatz, *by_embedding], hard)
@@ -89,52 +97,65 @@ def assemble(
         check_symmetric(problem, symmetry, hard, [c for c in problem.conditions if c.name not in hard_names])
     inputs = len(problem.domain) if embedding_layers is None else embedding_layers[-1].width
     core = make_network(network, int(inputs), len(problem.fields))  # type: ignore[arg-type]  # an attribute of a layer
-    if embedding_layers is None and hard is None and symmetry is None:
+    field_scales = _field_scales(problem, hard) if constraints.dimensionless else None
+    if embedding_layers is None and hard is None and symmetry is None and field_scales is None:
         return core
     if not isinstance(core, JetNetwork):
         raise ValueError(
-            f"{type(core).__name__} is not made of layers that act on jets: no embedding, symmetry or exact "
-            "conditions can stand at its ends; make it a JetNetwork"
+            f"{type(core).__name__} is not made of layers that act on jets: no embedding, scales, symmetry or exact "
+            "conditions can be added to it; make it a JetNetwork"
         )
-    return AssembledNetwork(embedding_layers, core, hard, hard_names, symmetry)
+    return AssembledNetwork(embedding_layers, core, hard, hard_names, symmetry, field_scales, soft_reasons)
 
 
-def _with_periods(embedding: Embedding, problem: Problem) -> Embedding:
-    """The embedding with the coordinates of all periodic conditions in place of "auto"."""
+def _field_scales(problem: Problem, hard: HardConstraints | None) -> FieldScales:
+    """The scales of the fields; a field with hard values needs no offset, which these values contain."""
+    scales = characteristic_scales(problem)
+    prescribed = {f for f, ansatz in hard.fields.items() if ansatz.initial or ansatz.walls} if hard else set()
+    offsets = [0.0 if f in prescribed else scales.offsets[f] for f in problem.fields]
+    return FieldScales(offsets, [scales.sizes[f] for f in problem.fields])
+
+
+def _embedding(constraints: Constraints, problem: Problem) -> Embedding:
+    """The embedding, normalized for a dimensionless problem, with the coordinates of periodic conditions for "auto"."""
+    embedding = constraints.embedding
+    if constraints.dimensionless:
+        embedding = replace(embedding, normalize=True)
     if embedding.periodic not in ("auto", ["auto"]):
         return embedding
-    return replace(embedding, periodic=[c.across[0] for c in problem.conditions if isinstance(c, Periodic)])
+    return replace(embedding, periodic=smoothly_periodic(problem))
 
 
 def _hard_conditions(
     problem: Problem, constraints: Constraints, periodic: str | Sequence[str]
-) -> tuple[list[Condition], list[Condition]]:
-    """The hard conditions that A and B impose, and the periodic ones that the embedding imposes."""
+) -> tuple[list[Condition], list[Condition], dict[str, str]]:
+    """The hard conditions that A and B impose, the periodic ones of the embedding, and why others are soft."""
     requested = [constraints.exact] if isinstance(constraints.exact, str) else list(constraints.exact)
     conditions = {c.name: c for c in problem.conditions}
     for name in requested:
         if name not in conditions and name not in ("all", "auto"):
             raise unknown(name, [*conditions, "all", "auto"], f"condition of {problem.title}")
     wanted = conditions if "all" in requested else {name: c for name, c in conditions.items() if name in requested}
-    by_embedding: list[Condition] = [
-        c for c in conditions.values() if isinstance(c, Periodic) and c.across[0] in periodic
-    ]
+    by_embedding: list[Condition] = [c for c in conditions.values() if type(c) is Periodic and c.across[0] in periodic]
     if "auto" in requested:
         others = [c for c in conditions.values() if c not in by_embedding]
-        return _compatible(problem, others, by_embedding, constraints.exact_time), by_embedding
-    return [c for c in wanted.values() if c not in by_embedding], by_embedding
+        by_ansatz, reasons = _compatible(problem, others, by_embedding, constraints.exact_time)
+        return by_ansatz, by_embedding, reasons
+    return [c for c in wanted.values() if c not in by_embedding], by_embedding, {}
 
 
 def _compatible(
     problem: Problem, conditions: list[Condition], by_embedding: list[Condition], exact_time: float | None
-) -> list[Condition]:
-    """The conditions that can be hard, each included if it does not contradict the ones before."""
+) -> tuple[list[Condition], dict[str, str]]:
+    """The conditions that can be hard, each included if it does not contradict those before; why others are not."""
     included: list[Condition] = []
+    reasons: dict[str, str] = {}
     for condition in conditions:
         try:
             constraints = HardConstraints(problem, [*included, condition], exact_time)
             check_constraints(problem, [*included, condition, *by_embedding], constraints)
-        except ValueError:
+        except ValueError as error:
+            reasons[condition.name] = str(error)
             continue
         included.append(condition)
-    return included
+    return included, reasons

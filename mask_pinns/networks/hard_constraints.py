@@ -11,7 +11,8 @@ B vanishes where conditions hold, A has the values that they prescribe:
 
 All factors are between 0 and 1 (T: by default the length of the time interval; a shorter T frees the network earlier).
 The corrections A_k - A_(k-1) (transfinite interpolation, Gordon and Hall 1973) vanish where the earlier conditions
-hold if the targets agree there, which `check_constraints` verifies.
+hold if the targets agree there, which `check_constraints` verifies. Their cost grows as 3^D. If the walls across many
+coordinates have one common target g, as in high-dimensional problems, A = A_0 + g(p) - g(p at t0) does without them.
 Sources: Lagaris et al. 1998; Sukumar and Srivastava 2022.
 """
 
@@ -23,18 +24,26 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor
+from torch.quasirandom import SobolEngine
 
 from mask_pinns.domains import SIDES, Domain, Place, Points
 from mask_pinns.jets import Derivatives, Jet, Scalar
 from mask_pinns.jets.functions import tanh
 from mask_pinns.problems import Condition, Dirichlet, Initial, Periodic, Problem
-from mask_pinns.problems.conditions import Target
+from mask_pinns.problems.conditions import Target, qualified
 from mask_pinns.problems.fields import fields_of
+from mask_pinns.problems.scales import characteristic_scales
 
 RESIDUAL_TOLERANCE = 1e-6
-"""Largest residual of a hard condition, relative to the largest value of the fields or one."""
+"""Largest residual of a hard condition, relative to the characteristic scale of the residual."""
 PROBE_POINTS = 64
-"""Number of points on every piece of a place at which a condition is checked."""
+"""Number of random points on every piece of a place at which functions are tried."""
+CHECK_POINTS = 4096
+"""Number of Sobol points on every piece at which a hard condition is checked: a narrow mismatch must show."""
+MANY_WALLS = 4
+"""From so many coordinates with walls on, walls of one common target are lifted by this target itself."""
+MOST_WALLS = 6
+"""Most coordinates with walls of different targets: A takes 3^D evaluations of targets."""
 
 
 class JetPoints:
@@ -85,6 +94,8 @@ class Ansatz:
 
     def lift(self, p: JetPoints, walls: int | None = None) -> Scalar | float:
         """A, with the corrections of the first `walls` coordinates that have walls (by default all)."""
+        if walls is None and self.has_common_target:
+            return self._common_lift(p)
         walls = len(self.walls) if walls is None else walls
         if walls == 0:
             return self._initial_lift(p)
@@ -96,6 +107,19 @@ class Ansatz:
             if isinstance(gap, Scalar) or gap:
                 result = result + gap * (self._distance(p, name, 1 - side) if len(targets) == 2 else 1.0)
         return result
+
+    @property
+    def has_common_target(self) -> bool:
+        """Whether the walls across many coordinates have one target, and no velocity is prescribed at the start."""
+        targets = [target for walls in self.walls.values() for target in walls.values()]
+        return len(self.walls) >= MANY_WALLS and len(self.initial) <= 1 and all(t is targets[0] for t in targets)
+
+    def _common_lift(self, p: JetPoints) -> Scalar | float:
+        target = next(iter(next(iter(self.walls.values())).values()))
+        values = target_on_jets(target, p)
+        if not self.initial:
+            return values
+        return self._initial_lift(p) + values - target_on_jets(target, p.at("t", self.domain["t"][0]))
 
     def factor(self, p: JetPoints) -> Scalar | float:
         """B, the factor of the network's output."""
@@ -153,20 +177,34 @@ class HardConstraints:
 
     def __init__(self, problem: Problem, conditions: Sequence[Condition], time: float | None = None) -> None:
         self.problem, domain = problem, problem.domain
+        self.arguments = [condition.name for condition in conditions], time
         if time is not None and not time > 0:
             raise ValueError(f"exact_time is {time}; it must be above 0")
         self.fields = {name: Ansatz(domain) for name in problem.fields}
         for condition in conditions:
-            if isinstance(condition, Initial):
+            if type(condition) is Initial:  # a subclass may mean something else
                 self._add_initial(condition, domain["t"][1] - domain["t"][0] if time is None else time)
-            elif isinstance(condition, Dirichlet):
+            elif type(condition) is Dirichlet:
                 for name, target in condition.targets.items():
                     for c in condition.across:
                         self.fields[name].walls.setdefault(c, {}).update(dict.fromkeys(SIDES[condition.side], target))
             else:
                 raise ValueError(_refusal(condition, problem))
+            self._require_few_walls(condition)
             _try_targets(condition, condition.targets, problem)
             _try_targets(condition, getattr(condition, "extended", {}), problem)
+
+    def __reduce__(self) -> Any:
+        """Constraints are pickled as their arguments: targets may be functions that cannot be pickled."""
+        return _constraints_by_name, (self.problem, *self.arguments)
+
+    def _require_few_walls(self, condition: Condition) -> None:
+        for ansatz in self.fields.values():
+            if len(ansatz.walls) > MOST_WALLS and not ansatz.has_common_target:
+                raise ValueError(
+                    f"condition {condition.name!r} cannot be exact: walls across {len(ansatz.walls)} coordinates have "
+                    f"different targets, whose interpolation takes 3^{len(ansatz.walls)} evaluations"
+                )
 
     def _add_initial(self, condition: Initial, time: float) -> None:
         for name, ansatz in self.fields.items():
@@ -189,6 +227,10 @@ class HardConstraints:
             u = n * ansatz.factor(p) + ansatz.lift(p) if ansatz.initial or ansatz.walls else n
             columns.append(u.jet.map(lambda s: s[:, None]))
         return Jet.cat(columns)
+
+
+def _constraints_by_name(problem: Problem, names: Sequence[str], time: float | None) -> HardConstraints:
+    return HardConstraints(problem, [c for c in problem.conditions if c.name in names], time)
 
 
 def _refusal(condition: Condition, problem: Problem) -> str:
@@ -217,25 +259,38 @@ def probe_points(place: Place) -> Tensor:
     )
 
 
+def _check_points(place: Place) -> Tensor:
+    """Fixed quasi-random points of every piece of a place, float64, dense enough for a narrow mismatch."""
+    return place.draw(
+        lambda dimension: (
+            SobolEngine(dimension, scramble=True, seed=0).draw(CHECK_POINTS, dtype=torch.float64)
+            if dimension
+            else torch.empty(1, 0, dtype=torch.float64)
+        )
+    )
+
+
 def check_constraints(problem: Problem, hard: Sequence[Condition], constraints: HardConstraints) -> None:
     """Evaluates hard conditions on A and on A + B, independently of how these were made.
 
     Raises ValueError for a condition that does not hold, because targets contradict each other where their faces meet.
     """
-    names = problem.domain.names
+    names, scales = problem.domain.names, characteristic_scales(problem)
+    constants = (dict.fromkeys(problem.fields, 0.0), scales.sizes)
     for condition in hard:
         place = condition.place(problem.domain)
-        x = probe_points(place)
+        x = _check_points(place)
         jet = Jet.of_coordinates(x, names, condition.derivatives)
-        for constant in (0.0, 1.0):
-            u = constraints(jet, Jet(jet.derivatives, {"": x.new_full((len(x), len(problem.fields)), constant)}))
+        for constant in constants:
+            outputs = x.new_tensor([constant[f] for f in problem.fields]).expand(len(x), -1)
+            u = constraints(jet, Jet(jet.derivatives, {"": outputs}))
             fields = fields_of(u, problem.fields, names, problem.title)
-            residuals = condition.residuals(Points(x, names), fields, place)
-            worst = max(float(r.abs().max()) for r in residuals.values())
-            if not worst <= RESIDUAL_TOLERANCE * max(1.0, float(u.value.abs().max())):
+            residuals = qualified(condition, condition.residuals(Points(x, names), fields, place))
+            worst = max(float(r.abs().max()) / scales.residuals[name] for name, r in residuals.items())
+            if not worst <= RESIDUAL_TOLERANCE:
                 others = ", ".join(repr(other.name) for other in hard if other is not condition)
                 raise ValueError(
                     f"condition {condition.name!r} of {problem.title} cannot be exact together with "
-                    f"{others or 'itself'}: off by {worst:.1e}, their targets contradict each other where they meet; "
-                    "make one of them soft"
+                    f"{others or 'itself'}: off by {worst:.1e}, relative to its size; their targets contradict each "
+                    "other where they meet; make one of them soft"
                 )

@@ -18,19 +18,21 @@ from math import pi
 import torch
 from torch import Generator, Tensor
 
-from mask_pinns.domains import Domain, Points
+from mask_pinns.domains import Domain, Piece, Points
 from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.functions import sin
 from mask_pinns.networks.hard_constraints import HardConstraints, probe_points
 from mask_pinns.problems import Condition, Problem
+from mask_pinns.problems.conditions import qualified
 from mask_pinns.problems.failures import attribute_errors_to
 from mask_pinns.problems.fields import fields_of
+from mask_pinns.problems.scales import characteristic_scales
 from mask_pinns.registry import lookup, unknown
 from mask_pinns.settings import Parity
 
 PARITIES = {"even": 1.0, "odd": -1.0}
 IMAGE_TOLERANCE = 1e-9
-"""Largest difference between values at mirrored points, relative to the largest value or one."""
+"""Largest difference between values at mirrored points, relative to their characteristic scale."""
 
 
 class Symmetry:
@@ -93,27 +95,50 @@ def check_symmetric(
         words = [f"{f} {'even' if s > 0 else 'odd'}" for f, s in zip(problem.fields, signs, strict=True)]
         what = f"{problem.title} with {', '.join(words)} in {name}"
         x = probe_points(problem.domain.section({}))
-        if not _nearly_equal(probe.values(x) * torch.tensor(signs, dtype=x.dtype), probe.values(probe.mirror(x, name))):
+        mirrored = probe.values(probe.mirror(x, name)) * torch.tensor(signs, dtype=x.dtype)
+        if not all(map(_nearly_equal, probe.values(x).T, mirrored.T, probe.scales.sizes.values())):
             raise ValueError(f"{what}: its exact conditions are not; leave out --symmetry.{name}")
         for term in (equation, *soft):
-            if not _same_at_images(term, name, probe):
+            if reason := _asymmetry(term, name, probe, soft):
                 culprit = "its equation" if term is equation else f"its condition {term.name!r}"
-                raise ValueError(f"{what}: {culprit} is not; leave out --symmetry.{name}")
+                raise ValueError(f"{what}: {culprit} {reason}; leave out --symmetry.{name}")
 
 
-def _same_at_images(term: Condition, name: str, probe: _Probe) -> bool:
-    """Whether residuals have the same size at mirrored points; true if the image of a piece is not one of the term."""
-    place = term.place(probe.problem.domain)
-    pieces = place.pieces
-    images = [piece.mirrored(name) for piece in pieces]
-    if any(image not in pieces for image in images):
-        return True
-    slots = [pieces.index(image) for image in images]  # the points of slots[k], mirrored, lie on piece k
-    points = probe_points(place).unflatten(0, (len(pieces), -1))
-    mirrored = torch.cat([probe.mirror(points[slot], name) for slot in slots])
-    for direct, image in zip(probe.sizes(term, points.flatten(0, 1)), probe.sizes(term, mirrored), strict=True):
-        by_piece = direct if term.paired else direct.unflatten(0, (len(pieces), -1))[slots].flatten()
-        if not _nearly_equal(by_piece, image):
+def _asymmetry(term: Condition, name: str, probe: _Probe, soft: Sequence[Condition]) -> str:
+    """Why a term is not symmetric, "" if it is: residuals differ at images, or no condition holds on the image."""
+    for k, piece in enumerate(term.place(probe.problem.domain).pieces):
+        image = piece.mirrored(name)
+        partner = _partner(term, image, probe, soft)
+        if partner is not None:
+            if not _same_at_image(term, k, *partner, name, probe):
+                return "is not"
+        elif piece.dimension:
+            return "holds on one side only"
+    return ""
+
+
+def _partner(term: Condition, image: Piece, probe: _Probe, soft: Sequence[Condition]) -> tuple[Condition, int] | None:
+    """The condition of the same kind, this one first, that holds on the image of a piece; and which piece of it."""
+    for other in (term, *(c for c in soft if c is not term and type(c) is type(term))):
+        for k, piece in enumerate(other.place(probe.problem.domain).pieces):
+            if piece.coincides(image):
+                return other, k
+    return None
+
+
+def _same_at_image(term: Condition, k: int, other: Condition, slot: int, name: str, probe: _Probe) -> bool:
+    """Whether residuals on piece k of a term have the size of those at the mirrored points, on a piece of another."""
+    points, images = probe.points(term), probe.points(other).clone()  # (R, N, D)
+    images[slot] = probe.mirror(points[k], name)
+    if term.paired:  # both pieces move together
+        images[1 - slot] = probe.mirror(points[1 - k], name)
+    direct, mirrored = (probe.sizes(c, x.flatten(0, 1)) for c, x in ((term, points), (other, images)))
+    if [part.partition(".")[2] for part in direct] != [part.partition(".")[2] for part in mirrored]:
+        return False
+    for (part, a), b in zip(direct.items(), mirrored.values(), strict=True):
+        if not term.paired:
+            a, b = a.unflatten(0, points.shape[:2])[k], b.unflatten(0, images.shape[:2])[slot]
+        if not _nearly_equal(a, b, probe.scales.residuals[part]):
             return False
     return True
 
@@ -123,26 +148,34 @@ class _Probe:
 
     def __init__(self, problem: Problem, symmetry: Symmetry, hard: HardConstraints | None) -> None:
         self.problem, self.symmetry, self.hard = problem, symmetry, hard
+        self.scales = characteristic_scales(problem)
         domain, draw = problem.domain, Generator().manual_seed(0)
         lengths = torch.tensor(domain.high, dtype=torch.float64) - torch.tensor(domain.low, dtype=torch.float64)
         self.wave_vectors = torch.randn(8, len(domain), dtype=torch.float64, generator=draw) * pi / lengths
         self.phases = torch.randn(8, dtype=torch.float64, generator=draw)
-        self.amplitudes = torch.randn(len(problem.fields), 8, dtype=torch.float64, generator=draw)
+        sizes = torch.tensor(list(self.scales.sizes.values()), dtype=torch.float64)[:, None]
+        self.amplitudes = sizes * torch.randn(len(problem.fields), 8, dtype=torch.float64, generator=draw)
 
     def mirror(self, x: Tensor, name: str) -> Tensor:
         return self.symmetry.mirrored(Jet.constant(x), name).value
+
+    def points(self, term: Condition) -> Tensor:
+        """Points of a term's place, (R, N, D)."""
+        place = term.place(self.problem.domain)
+        return probe_points(place).unflatten(0, (len(place), -1))
 
     def values(self, x: Tensor) -> Tensor:
         """The values (N, F) at points (N, D)."""
         return self._jet(x, Derivatives()).value
 
-    def sizes(self, term: Condition, x: Tensor) -> list[Tensor]:
-        """The absolute values of a term's residuals, each (N,)."""
+    def sizes(self, term: Condition, x: Tensor) -> dict[str, Tensor]:
+        """The absolute values of a term's residuals by name, each (N,)."""
         problem, names = self.problem, self.problem.domain.names
         jet = self._jet(x, term.derivatives)
         fields = fields_of(jet, problem.fields, names, problem.title)
         with attribute_errors_to(f"the residual of {term.name!r}", problem.title):
-            return [r.abs() for r in term.residuals(Points(x, names), fields, term.place(problem.domain)).values()]
+            parts = term.residuals(Points(x, names), fields, term.place(problem.domain))
+        return {name: residual.abs() for name, residual in qualified(term, parts).items()}
 
     def _jet(self, x: Tensor, derivatives: Derivatives) -> Jet:
         coordinates = Jet.of_coordinates(x, self.problem.domain.names, derivatives)
@@ -154,5 +187,5 @@ class _Probe:
         return z.compose(sin(z.value, z.derivatives.order)).linear(self.amplitudes)
 
 
-def _nearly_equal(a: Tensor, b: Tensor) -> bool:
-    return bool((a - b).abs().max() <= IMAGE_TOLERANCE * a.abs().max().clamp(min=1.0))
+def _nearly_equal(a: Tensor, b: Tensor, scale: float) -> bool:
+    return bool((a - b).abs().max() <= IMAGE_TOLERANCE * scale)

@@ -37,7 +37,7 @@ def flops(objective: Objective, network: nn.Module, points: PointSets) -> float:
     """
     weights = sum(p.numel() for p in network.parameters() if p.ndim == 2)
     streams = {t.name: len(objective.needs[t.name].derivatives.indices) for t in objective.terms}
-    return 6.0 * weights * sum(len(x) * streams[name] for name, x in points.items())
+    return 6.0 * weights * sum(len(points[name]) * count for name, count in streams.items())
 
 
 def should_compile(mode: str, objective: Objective, network: nn.Module, points: PointSets, evaluations: int) -> bool:

@@ -25,6 +25,10 @@ from mask_pinns.jets import Jet
 from mask_pinns.jets.jet import Product, recorded_products
 from mask_pinns.objective.objective import Objective, PointSets
 from mask_pinns.problems import Condition
+from mask_pinns.problems.determinacy import require_independent_points
+
+ROW_TOLERANCE = 1e3
+"""Largest difference between a row and its gradient, in units of the rounding error of the row's absolute sum."""
 
 
 class Jacobian:
@@ -50,6 +54,7 @@ class Jacobian:
                 f"Gauss-Newton needs points that do not influence each other; {coupled!r} takes statistics over them "
                 "all: use another optimizer, e.g. ssbroyden, or another network"
             )
+        require_independent_points(objective.problem, objective.terms, "Gauss-Newton")
         self.objective, self.network, self.chunk = objective, network, chunk
         self.parameters = {k: p for k, p in network.named_parameters() if p.requires_grad}
         self._rows_at: dict[tuple[int, ...], int] = {}
@@ -120,22 +125,24 @@ class Jacobian:
         return jacobian if rows == 1 else jacobian.unflatten(0, (rows, len(vector))).sum(0)
 
     def check(self, points: PointSets) -> None:
-        """Compares the sum of the rows with the gradient of the sum. Raises ValueError if a parameter does not fit."""
+        """Compares every row with the gradient of its residual. Raises ValueError if a parameter does not fit."""
         for term in self.objective.terms:
             x = points[term.name]
             residuals = self.objective.residuals_at(self.network, term, x)
             count = len(x) // len(self.objective.places[term.name])
             for residual, (_, rows) in zip(residuals.values(), self._block(term, x, count), strict=True):
-                vector = residual.scaled_to(count)
-                gradients = torch.autograd.grad(
-                    vector.sum(), list(self.parameters.values()), retain_graph=True, allow_unused=True
+                for number, row in zip(residual.scaled_to(count), rows, strict=True):
+                    self._check_row(number, row)
+
+    def _check_row(self, number: Tensor, row: Tensor) -> None:
+        parameters = list(self.parameters.values())
+        gradients = torch.autograd.grad(number, parameters, retain_graph=True, allow_unused=True)
+        scale = row.abs().sum() + torch.finfo(row.dtype).tiny
+        parts = row.split([p.numel() for p in parameters])
+        for name, part, gradient in zip(self.parameters, parts, gradients, strict=True):
+            difference = part if gradient is None else part - gradient.flatten()
+            if not difference.abs().max() <= ROW_TOLERANCE * torch.finfo(row.dtype).eps * scale:
+                raise ValueError(
+                    f"Gauss-Newton cannot tell the points' shares in parameter {name!r}: it is neither in a "
+                    "linear map on jets nor one number per unit; use another optimizer, e.g. ssbroyden"
                 )
-                sums = rows.sum(0).split([p.numel() for p in self.parameters.values()])
-                scale = rows.abs().sum() + torch.finfo(rows.dtype).tiny
-                for name, summed, gradient in zip(self.parameters, sums, gradients, strict=True):
-                    difference = summed if gradient is None else summed - gradient.flatten()
-                    if difference.abs().max() > 1e3 * torch.finfo(rows.dtype).eps * scale:
-                        raise ValueError(
-                            f"Gauss-Newton cannot tell the points' shares in parameter {name!r}: it is neither in a "
-                            "linear map on jets nor one number per unit; use another optimizer, e.g. ssbroyden"
-                        )

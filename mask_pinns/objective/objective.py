@@ -12,7 +12,7 @@ Legend: N points on each piece, R pieces of a term's place, D coordinates, F fie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from mask_pinns.objective.operators import Needs, needs
 from mask_pinns.objective.residual import Residual
 from mask_pinns.problems import Condition, Problem
 from mask_pinns.problems.checks import check_shape
+from mask_pinns.problems.conditions import qualified
 from mask_pinns.problems.failures import attribute_errors_to
 from mask_pinns.problems.fields import fields_of
 from mask_pinns.registry import lookup, unknown
@@ -42,6 +43,7 @@ class Objective:
         settings: weights and engine.
         hard: names of the conditions that hold by the network's construction; they are no terms of the loss.
         adaptive: the adaptive weights; by default made from the settings.
+        scales: sizes by which residuals are divided, by name (`characteristic_scales`); by default none.
         options: single fields of the settings, which replace those of `settings`.
 
     `when` gives the time in training, for the message about a residual that fails then (see `attribute_errors_to`).
@@ -62,16 +64,17 @@ class Objective:
         settings: LossSettings | None = None,
         hard: Collection[str] = (),
         adaptive: AdaptiveWeights | None = None,
+        scales: Mapping[str, float] | None = None,
         **options: Any,
     ) -> None:
         (settings,) = complete("setting of the loss", {LossSettings: settings}, options)
-        self.problem, self.equation = problem, problem.equation
+        self.problem, self.equation, self.settings = problem, problem.equation, settings
         self.adaptive = adaptive or AdaptiveWeights(settings.causal, settings.balance)
         if self.adaptive.causal and "t" not in problem.domain:
             names = ", ".join(problem.domain.names)
             raise ValueError(f"causal weights need a coordinate t, but {problem.title} has {names}: leave them out")
         self.when: Callable[[], str] | None = None
-        self.hard = tuple(hard)
+        self.hard, self.scales = tuple(hard), dict(scales or {})
         self.terms = [term for term in problem.terms if term.name not in self.hard]
         self.engine_name = settings.derivatives
         self.engine = lookup(ENGINES, settings.derivatives, "derivatives engine")
@@ -88,6 +91,10 @@ class Objective:
         self.passes: dict[Derivatives, list[Condition]] = {}
         for term in self.terms:
             self.passes.setdefault(self.needs[term.name].derivatives, []).append(term)
+
+    def __reduce__(self) -> Any:
+        """An objective is pickled as its arguments: conditions may contain functions that cannot be pickled."""
+        return Objective, (self.problem, self.settings, self.hard, self.adaptive, self.scales)
 
     def _check_weights(self) -> None:
         names = [term.name for term in self.problem.terms]
@@ -153,9 +160,9 @@ class Objective:
             )
         expected = len(x) // len(place) if term.paired else len(x)
         vectors = {}
-        for part, vector in residuals.items():
-            name = f"{term.name}.{part}" if len(residuals) > 1 else term.name
-            vectors[name] = check_shape(vector, expected, f"the residual {name!r} of {problem.title}")
+        for name, vector in qualified(term, residuals).items():
+            checked = check_shape(vector, expected, f"the residual {name!r} of {problem.title}")
+            vectors[name] = checked / self.scales[name] if name in self.scales else checked
         return vectors
 
     # ---- weights --------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from mask_pinns.checks import is_finite
 from mask_pinns.optim.optimizers import OPTIMIZERS, Method
 from mask_pinns.optim.options import check_options_of
 from mask_pinns.registry import lookup
-from mask_pinns.settings import Phases
+from mask_pinns.settings import Phases, TrainingSettings
 
 PRECISIONS = {None: None, 32: torch.float32, 64: torch.float64}
 """Dtypes by the bits of a phase; None: that of the run."""
@@ -175,6 +175,12 @@ class Schedule:
         self.phases = phases
         self.bounded = False
         self.reset()
+
+    @classmethod
+    def of(cls, settings: TrainingSettings) -> Schedule:
+        """The schedule of the phases in the settings; a phase without numbers of its own takes theirs."""
+        numbers = {"lr": settings.lr, "decay": settings.decay, "decay_every": settings.decay_every}
+        return cls(parse_phases(settings.optimizer, **numbers))
 
     def reset(self) -> None:
         """Returns to the start of the first phase."""

@@ -11,6 +11,9 @@ import math
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+from torch import Tensor, nn
+
 from mask_pinns.problems.failures import attribute_errors_to
 
 
@@ -31,6 +34,23 @@ def declare_coefficients(cls: type, taken: Collection[str]) -> None:
         if not isinstance(field.default, int | float | str):
             kind = type(field.default).__name__
             raise ValueError(f"{what} is a {kind}; expected a number, or a declaration without an annotation")
+
+
+def refuse_trainable(cls: type) -> None:
+    """Raises ValueError for an attribute of a problem's class that looks trained: nothing would train it."""
+    for name, value in vars(cls).items():
+        for part in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(part, nn.Module) or (isinstance(part, Tensor) and part.requires_grad):
+                raise ValueError(
+                    f"{cls.__name__}.{name} is a {type(part).__name__}, which nothing would train: a coefficient that "
+                    f"is to be found will be declared as {name} = Unknown(...), which this version does not have yet; "
+                    f"for a constant write {name}: float = 1.0"
+                )
+            if isinstance(part, np.ndarray):
+                raise ValueError(
+                    f"{cls.__name__}.{name} is an array, of which no checkpoint or flag would know: write a number as "
+                    f"a coefficient, {name}: float = 1.0, and keep a table outside the class"
+                )
 
 
 def coefficient_fields(cls: type) -> dict[str, dataclasses.Field[Any]]:

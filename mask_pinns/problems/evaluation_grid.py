@@ -41,12 +41,13 @@ def mesh(axes: list[Tensor]) -> Tensor:
 
 
 def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str) -> Evaluation:
-    """The grid and values of an .npz file with one array for each coordinate and each field.
+    """The grid and values of an .npz file with one array for each coordinate and each field that is known.
 
     Raises ValueError for a file with other content, naming the problem `title` and the array.
     """
     data = _read_arrays(path, title)
-    for name in (*domain.names, *fields):
+    known = [f for f in fields if f in data] or fields
+    for name in (*domain.names, *known):
         if name not in data:
             raise ValueError(f"{title}: the reference {path.name} has no array {name!r}")
         if not data[name].isfinite().all():
@@ -55,19 +56,20 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
     for name, axis in axes.items():
         _check_axis(axis, domain[name], f"{title}: axis {name!r} in {path.name}")
     shape = tuple(map(len, axes.values()))
-    for name in fields:
+    for name in known:
         if data[name].shape != shape:
             raise ValueError(
                 f"{title}: {name!r} in {path.name} has shape {tuple(data[name].shape)}; its axes say {shape}"
             )
-    values = torch.stack([data[f].reshape(-1) for f in fields], 1)
+    unknown = torch.full(shape, torch.nan, dtype=torch.float64)
+    values = torch.stack([data.get(f, unknown).reshape(-1) for f in fields], 1)
     check_nonzero(values, f"{title}: the reference {path.name}")
     return Evaluation(axes, mesh(list(axes.values())), values)
 
 
 def check_nonzero(values: Tensor, what: str) -> None:
     """Raises ValueError for true values that are zero everywhere."""
-    if not values.any():
+    if not values.nan_to_num().any():
         raise ValueError(f"{what} is 0 on the whole evaluation grid; no error is relative to that, leave it out")
 
 

@@ -27,7 +27,12 @@ from torch import Tensor
 
 from mask_pinns.domains import Domain, Points
 from mask_pinns.problems.checks import check_derivatives, check_shape, checked_names
-from mask_pinns.problems.coefficients import coefficient_fields, convert_coefficients, declare_coefficients
+from mask_pinns.problems.coefficients import (
+    coefficient_fields,
+    convert_coefficients,
+    declare_coefficients,
+    refuse_trainable,
+)
 from mask_pinns.problems.conditions import Condition, Equation
 from mask_pinns.problems.evaluation_grid import Evaluation, check_nonzero, load_reference, mesh
 from mask_pinns.problems.failures import attribute_errors_to
@@ -75,7 +80,7 @@ class Problem:
         derivatives: those that `residual` uses, by coordinate letters ("tt", "x"); lower ones are included.
         conditions: tuple of conditions (initial, boundary, ...).
         residual(p, u, ...): a tensor (N,), or a tuple or dict of them, zero where the PDE holds.
-        exact(p): the solution, (N,) (a tuple or dict for several fields); or
+        exact(p): the solution, (N,) (for several fields a tuple, or a dict of those that are known); or
         reference: path of an .npz file beside the problem's own, with one array per coordinate and per field.
         grid: points per coordinate of the evaluation grid.
 
@@ -108,6 +113,7 @@ class Problem:
         super().__init_subclass__()
         for name in {"__init__", "__post_init__"} & set(vars(cls)):
             raise ValueError(f"{cls.__name__} defines {name}: declare coefficients instead, and properties of them")
+        refuse_trainable(cls)
         if "conditions" in vars(cls):
             cls.conditions = _DeclaredConditions(vars(cls)["conditions"])
         declare_coefficients(cls, taken={"name", *Problem.__annotations__, *dir(Problem)})
@@ -156,6 +162,13 @@ class Problem:
         """The solution at the points, or None where it is not known in closed form."""
         return None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The coefficients: a problem is pickled as its class with these, whatever its conditions contain."""
+        return self.coefficients()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
     @property
     def title(self) -> str:
         return type(self).__name__
@@ -179,24 +192,29 @@ class Problem:
         return (self.equation, *self._declared("conditions"))
 
     def solution(self, points: Tensor) -> Tensor | None:
-        """The exact solution at points (M, D), as (M, F); None where it is not known in closed form."""
+        """The exact solution at points (M, D), as (M, F), NaN for fields that it leaves out; None if there is none."""
         with attribute_errors_to("exact", self.title):
             exact = self.exact(Points(points, self.domain.names))
         if exact is None:
             return None
         if isinstance(exact, dict):
-            if set(exact) != set(self.fields):
+            if not set(exact) <= set(self.fields):
                 raise ValueError(
                     f"{self.title}.exact gives {', '.join(map(str, exact))}; the fields are {', '.join(self.fields)}"
                 )
-            exact = tuple(exact[name] for name in self.fields)
+            exact = tuple(exact.get(name) for name in self.fields)
         columns = exact if isinstance(exact, tuple | list) else (exact,)
         if len(columns) != len(self.fields):
             raise ValueError(f"{self.title}.exact gives {len(columns)} fields; there are {len(self.fields)}")
-        what = f"{self.title}.exact for {{}}"
-        return torch.stack(
-            [check_shape(c, len(points), what.format(f)) for c, f in zip(columns, self.fields, strict=True)], 1
-        )
+        if all(column is None for column in columns):
+            return None
+        unknown, what = points.new_full((len(points),), torch.nan), f"{self.title}.exact for {{}}"
+        by_field = zip(columns, self.fields, strict=True)
+        values = {f: unknown if c is None else check_shape(c, len(points), what.format(f)) for c, f in by_field}
+        for name, given in zip(self.fields, columns, strict=True):
+            if given is not None and len(points) and values[name].isnan().all():
+                raise ValueError(f"{self.title}.exact for {name} is NaN everywhere; leave the field out if not known")
+        return torch.stack(list(values.values()), 1)
 
     def evaluation(self) -> Evaluation:
         """The evaluation grid: the reference's, or `grid` points per coordinate (by default about 40,000 in all)."""
@@ -208,7 +226,7 @@ class Problem:
         axes = {name: torch.linspace(a, b, n, dtype=torch.float64) for name, a, b in bounds}
         points = mesh(list(axes.values()))
         values = self.solution(points)
-        if values is not None and not values.isfinite().all():
+        if values is not None and not (values.isfinite() | values.isnan().all(0)).all():
             raise ValueError(f"{self.title}.exact is not finite everywhere on the evaluation grid")
         if values is not None:
             check_nonzero(values, f"{self.title}: exact")

@@ -61,6 +61,7 @@ class Constraints:
         embedding: `Embedding`, or a mapping of its fields.
         exact: conditions that hold by construction: initial dirichlet_x; all; auto (those that can)
         exact_time: time scale on which hard initial conditions free the network; default: the whole interval
+        dimensionless: divide coordinates, fields and residuals by characteristic scales of the problem
         symmetry: --symmetry.x odd: fields that are even or odd about the middle of x, by construction
 
     A periodic condition holds by construction if its coordinate is embedded as periodic; `periodic="auto"` embeds all
@@ -78,6 +79,7 @@ class Constraints:
     embedding: Embedding = field(default_factory=Embedding)
     exact: str | Sequence[str] = setting(factory=list, kind=str, many=True, bound=as_names)
     exact_time: float | None = setting(None, kind=PositiveFloat | None, bound=plain)
+    dimensionless: bool = setting(False, bound=plain)
     symmetry: Mapping[str, Parity] = setting(factory=dict, kind=dict[str, str | dict[str, str]], bound=_parities)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
@@ -21,6 +21,9 @@ class TrainingSettings:
     Args:
         optimizer: e.g. adam, or phases: "adam 2000, lbfgs"
         target: stop at a relative L2 error this small (a validation loss, if no solution is known)
+        loss_target: stop at a validation loss this small, relative to the loss at the start
+        patience: stop after this number of validations without a smaller validation loss
+        on_stall: if training stands still: tell, retry (begin again with what usually helps)
         lr: learning rate of first-order phases
         decay: factor of the learning-rate staircase
         decay_every: steps between factors of the learning-rate staircase
@@ -33,11 +36,14 @@ class TrainingSettings:
         500
 
     Raises:
-        ValueError: a target that is not above zero.
+        ValueError: a target or a loss_target that is not above zero.
     """
 
     optimizer: Phases = setting("adam", kind=str | dict[str, Any] | list[dict[str, Any]])
     target: float | None = setting(None, kind=PositiveFloat | None, may_change=True)
+    loss_target: float | None = setting(None, kind=PositiveFloat | None, may_change=True)
+    patience: int | None = setting(None, kind=PositiveInt | None, may_change=True)
+    on_stall: str = setting("tell", kind=Literal["tell", "retry"], may_change=True, decides=False)
     lr: float | None = setting(None, kind=PositiveFloat | None)
     decay: float | None = setting(None, kind=PositiveFloat | None)
     decay_every: int | None = setting(None, kind=PositiveInt | None)
@@ -47,3 +53,5 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.target is not None and not self.target > 0:
             raise ValueError(f"target is {self.target}; it must be a positive number")
+        if self.loss_target is not None and not self.loss_target > 0:
+            raise ValueError(f"loss_target is {self.loss_target}; it must be a positive number")

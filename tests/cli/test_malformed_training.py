@@ -25,7 +25,7 @@ class Mine(Problem):
         return late(u.t, {pde})
 
 def late(x, breaks):
-    if breaks and len(x) > 8:  # not yet where a few points are tried
+    if breaks and len(x) > 150:  # not yet where functions are tried
         Mine.calls.append(1)
         if len(Mine.calls) > {after}:
             {mistake}
@@ -55,8 +55,9 @@ def test_mistakes_in_training(answer: Callable[..., str], kind: str, where: str,
     text = LATE.format(target=where != "pde", pde=where == "pde", after=after, mistake=MISTAKES[kind])
     path = Path(f"late_{len(list(Path().glob('late_*')))}.py")
     path.write_text(text)
-    flags = ["--width", "4", "--blocks", "0", "--points", "200", "--optimizer", optimizer, "--steps", "70",
-             "--validate_every", "1", "--statistics_record", "--figures_every", "100"]  # fmt: skip
+    flags = ["--width", "4", "--blocks", "0", "--points", "1600", "--optimizer", optimizer, "--steps", "70",
+             "--validate_every", "1", "--patience", "100", "--on_stall", "tell", "--loss_target", "1e-300",
+             "--statistics_record", "--figures_every", "100"]  # fmt: skip
     message = answer(["--problem", f"{path}:Mine", *flags], trains=True)
     assert message.startswith("stopped: ") and kind in message and repr(where) in message and "Mine" in message, message
     saved = (latest() / "checkpoints/last.ckpt").is_file()

@@ -60,7 +60,7 @@ def test_a_problem_of_the_users_own(command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("residual", "message"),
-    [("u.xx", 'add "xx"'), ("(u.t)[:, None]", "(2, 1)"), ("u.t.mean()", "shape ()"), ("1 / 0", "ZeroDivisionError")],
+    [("u.xx", 'add "xx"'), ("(u.t)[:, None]", "(128, 1)"), ("u.t.mean()", "shape ()"), ("1 / 0", "ZeroDivisionError")],
 )
 def test_a_problem_with_a_mistake_in_it(command, tmp_path: Path, residual: str, message: str) -> None:
     (tmp_path / "mine.py").write_text(MINE.replace("RESIDUAL", residual))
@@ -71,9 +71,8 @@ def test_a_problem_with_a_mistake_in_it(command, tmp_path: Path, residual: str, 
 
 def test_nan_exits_with_one_and_keeps_the_last_good_checkpoint(command, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE.replace("RESIDUAL", "u.t + torch.log(1.0 - u)"))
-    code, _, err = command(
-        "--problem", f"{tmp_path}/mine.py:Mine", "--steps", "300", "--lr", "5", "--validate_every", "1", "--exact"
-    )
+    flags = ["--lr", "5", "--validate_every", "1", "--exact", "--patience", "300", "--dimensionless", "false"]
+    code, _, err = command("--problem", f"{tmp_path}/mine.py:Mine", "--steps", "300", *flags)
     assert code == 1
     assert re.search(r"stopped: the loss became nan at step \d+: term 'pde'.*; the last good checkpoint is kept$", err)
     assert err.count("\n") == 1

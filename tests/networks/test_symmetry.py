@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers import CALM, loads
 
-from mask_pinns import NETWORKS, Box, Dirichlet, Initial, MaskPINN, Objective, Periodic, Problem
+from mask_pinns import NETWORKS, Box, Dirichlet, Initial, MaskPINN, Neumann, Objective, Periodic, Problem
 from mask_pinns.callbacks.features.probes import capture_layers
 from mask_pinns.checkpoints.compatibility import differences
 from mask_pinns.jets import Derivatives
@@ -145,6 +145,25 @@ class Slope(Problem):
         return u.xx + u.yy
 
 
+class OneWall(Slope):
+    """A symmetric function would meet the condition on the other wall too, where it is not prescribed."""
+
+    conditions = (Dirichlet("x", side="low", u=lambda p: p.x + p.y), Periodic("y"))
+
+
+class Mixed(Slope):
+    """A value on one wall, a slope on the other."""
+
+    conditions = (Dirichlet("x", side="low", u=1.0), Neumann("x", side="high", u=0.0), Periodic("y"))
+
+
+class Table(Slope):
+    """The middle of 0.1 and 0.4 is no number of float64: images of walls are not found by equality."""
+
+    domain = Box(x=(0.1, 0.4), y=(0.0, 1.0))
+    conditions = (Dirichlet("x", u=lambda p: (p.x - 0.1) / 0.3), Periodic("y"))
+
+
 class Failing(Slope):
     def residual(self, p, u):
         return {}["no such thing"]
@@ -158,7 +177,10 @@ REFUSED = [
     ("burgers", {"x": {"v": "odd"}}, (), "the symmetry in x is given for v; the fields are u"),
     ("wave_two_modes", {"x": "even"}, (), "its condition 'initial' is not"),
     ("wave_two_modes", {"x": "even"}, "all", "its exact conditions are not"),
-    (Slope(), {"x": "even"}, (), "its condition 'both' is not"),
+    (Slope(), {"x": "even"}, (), "its condition 'left' is not"),
+    (OneWall(), {"x": "even"}, (), "its condition 'dirichlet_x' holds on one side only"),
+    (Table(), {"x": "even"}, (), "its condition 'dirichlet_x' is not"),
+    (Mixed(), {"x": "even"}, (), "its condition 'dirichlet_x' holds on one side only"),
     (Failing(), {"x": "even"}, (), "KeyError"),
 ]
 
@@ -169,9 +191,12 @@ def test_symmetries_that_do_not_hold_are_refused(problem, symmetry, exact, messa
         MaskPINN(problem, {"name": "masked", "width": 4}, exact=exact, symmetry=symmetry)
 
 
-def test_one_sided_conditions_and_those_along_the_mirror_are_no_contradiction() -> None:
+def test_conditions_of_equal_sides_and_those_along_the_mirror_are_no_contradiction() -> None:
+    """Two conditions of the same kind, one on each wall, are symmetric together."""
+
     class Fine(Slope):
-        conditions = (Dirichlet("x", side="low", u=1.0), Periodic("y", order=1), Initial(u=0.0))
+        left, right = (Dirichlet("x", name=side, side=side, u=1.0) for side in ("low", "high"))
+        conditions = (left, right, Periodic("y", order=1), Initial(u=0.0))
         domain = Box(x=(0.0, 1.0), y=(0.0, 1.0), t=(0.0, 1.0))
 
     assert MaskPINN(Fine(), {"name": "masked", "width": 4}, symmetry={"x": "even", "y": "even"}).network.symmetry
@@ -189,17 +214,3 @@ def test_a_run_keeps_it_and_a_checkpoint_is_bound_to_it(command, tmp_path: Path)
     assert differences(given, left_out) == {"symmetry": "x odd there, none here"}
     assert differences(left_out, given) == {"symmetry": "none there, x odd here"}
     assert differences({}, left_out) == {}, "a checkpoint of before"
-
-
-def test_a_condition_on_one_wall_alone_need_not_be_symmetric() -> None:
-    """The mirror image of the low wall is the high one, on which nothing is asked for."""
-
-    class OneWall(Problem):
-        domain = Box(x=(-1.0, 1.0), y=(0.0, 1.0))
-        derivatives = ("xx", "yy")
-        conditions = (Dirichlet("x", side="low", u=lambda p: p.x + p.y),)
-
-        def residual(self, p, u):
-            return u.xx + u.yy
-
-    assert MaskPINN(OneWall(), {"name": "masked", "width": 4}, symmetry={"x": "even"}).network.symmetry

@@ -72,6 +72,9 @@ class Dirichlet(_TargetsOnWalls):
 
     kind = "dirichlet"
 
+    def prescribed(self, field: str) -> Target | None:
+        return self.targets.get(field)
+
     def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
         return {key: mismatch(self.name, fields, key, target, p) for key, target in self.targets.items()}
 

@@ -81,6 +81,10 @@ class Condition:
         """Residuals by name at the points of all pieces of the place, each (R N,); a single one has the name ""."""
         return named(self.function(p, *fields.values()))
 
+    def prescribed(self, field: str) -> Any:
+        """The target of a field's values, a number or a function of the points; None if it does not prescribe them."""
+        return None
+
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         """Raises ValueError if this condition does not fit a problem's domain and fields."""
         self.place(domain)
@@ -99,6 +103,11 @@ class Equation(Condition):
 
     def __init__(self, residual: Callable[..., Any], derivatives: Sequence[str]) -> None:
         super().__init__("pde", {}, residual, derivatives)
+
+
+def qualified(term: Condition, residuals: Mapping[str, Any]) -> dict[str, Any]:
+    """A term's residuals by their names in the loss: that of the term alone, or term.part if it has several."""
+    return {f"{term.name}.{part}" if len(residuals) > 1 else term.name: r for part, r in residuals.items()}
 
 
 def named(result: Any) -> Residuals:

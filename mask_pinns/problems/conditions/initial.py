@@ -59,6 +59,9 @@ class Initial(Condition):
     def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
         return {key: mismatch(self.name, fields, key, target, p) for key, target in self.targets.items()}
 
+    def prescribed(self, field: str) -> Target | None:
+        return self.targets.get(field)
+
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         super().check(domain, fields)
         check_targets(self.name, self.targets, fields)

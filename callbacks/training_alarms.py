@@ -1,0 +1,143 @@
+"""`TrainingAlarms` tells when training stands still, or fresh points contradict the loss; `Patience` ends it by these.
+
+Legend: val/loss is the loss at validation points, which are not trained on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import EarlyStopping
+from rich.console import Console
+
+from mask_pinns.module import MaskPINN
+from mask_pinns.problems import Problem
+
+STANDS_STILL = "stands still"
+"""The kind of the message, and the reason why training ends."""
+STALL_STEPS = 12
+"""Number of steps over which the loss of a method that searches must fall."""
+STALL_RATIO = 0.98
+"""Training stands still if the loss is more than this part of its value so many steps ago."""
+SOLVED_RATIO = 1e-8
+"""A loss this small, relative to the first one, has converged and does not stand still."""
+FRESH_RATIO = 100.0
+"""Fresh points contradict the loss if theirs is so many times as large, in several validations one after the other."""
+FRESH_VALIDATIONS = 3
+
+
+def remedies(problem: Problem) -> list[str]:
+    """Returns what usually helps if training of such a problem stands still, the most likely first."""
+    in_time = ["--causal 3 (a point counts once the equation holds at earlier times)"]
+    return [
+        *(in_time if "t" in problem.domain else []),
+        "a larger --first_scale (3 to 30) where the solution oscillates or is steep",
+        "--adaptive 1 1 --resample 5 for layers and fronts",
+    ]
+
+
+class TrainingAlarms(L.Callback):
+    """Tells once that training stands still, and once that the loss on fresh points stays far above the loss.
+
+    Training stands still if an optimizer that searches for its steps (all but the first-order ones) has not lowered the
+    loss by 2 % in 12 steps, unless the loss is below 1e-8 of the first one. With causal weights, which let later times
+    count only step by step, neither the loss nor its value on fresh points tells, and nothing is said.
+
+    Args:
+        console: the console of the messages; standard output if not given.
+        stops: end training if it stands still, with the reason `STANDS_STILL`.
+
+    `raised` contains the kinds of messages that were printed.
+
+    Example:
+        >>> import lightning as L
+        >>> from mask_pinns.callbacks import TrainingAlarms
+        >>> trainer = L.Trainer(max_steps=1000, callbacks=[TrainingAlarms()], logger=False)
+    """
+
+    def __init__(self, console: Console | None = None, stops: bool = False) -> None:
+        self.console, self.stops = console or Console(), stops
+        self.raised: list[str] = []
+        self._losses: deque[float] = deque(maxlen=STALL_STEPS + 1)
+        self._phase = 0
+        self._contradictions = 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._losses.clear()
+        self._contradictions = 0
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, MaskPINN)
+        schedule, causal = pl_module.schedule, pl_module.objective.adaptive.causal
+        if causal or not schedule.phase.method.searches or schedule.index != self._phase:
+            self._losses.clear()
+            self._phase = schedule.index
+            return
+        self._losses.append(float(pl_module.stepper.last_loss))
+        if len(self._losses) > STALL_STEPS and self._losses[-1] > STALL_RATIO * self._losses[0]:
+            self._stands_still(pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """An optimizer that found no lower loss ends its phase by itself, sooner than is told above."""
+        assert isinstance(pl_module, MaskPINN)
+        if pl_module.stop_reason == "stalled" and not pl_module.objective.adaptive.causal:
+            self._stands_still(pl_module)
+
+    def _stands_still(self, module: MaskPINN) -> None:
+        """Tells that training stands still, and ends it if it is to end, unless it has converged."""
+        loss = float(module.stepper.last_loss)
+        if loss <= SOLVED_RATIO * (module.stepper.first_loss or 0.0):
+            return
+        helps = "; ".join(remedies(module.problem))
+        self._tell(STANDS_STILL, f"training stands still at a loss of {loss:.1e}; what usually helps: {helps}")
+        if self.stops:
+            module.stop(STANDS_STILL)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, MaskPINN)
+        fresh, loss = trainer.callback_metrics.get("val/loss"), float(pl_module.stepper.last_loss)
+        if fresh is None or not trainer.training:
+            return
+        above = float(fresh) > FRESH_RATIO * loss and not pl_module.objective.adaptive.causal
+        self._contradictions = self._contradictions + 1 if above else 0
+        if self._contradictions >= FRESH_VALIDATIONS:
+            self._tell(
+                "fresh points",
+                f"the loss is {loss:.1e} at the points that are trained on, {float(fresh):.1e} at fresh ones: believe "
+                "the latter; what usually helps: more --points, a smaller --first_scale or network",
+            )
+
+    def _tell(self, kind: str, message: str) -> None:
+        if kind not in self.raised:
+            self.raised.append(kind)
+            self.console.print(message, highlight=False, soft_wrap=True)
+
+
+class Patience(EarlyStopping):
+    """Ends training after some validations without a new smallest val/loss, with the reason "patience".
+
+    With causal weights it never does: val/loss is large until the last times count.
+
+    Args:
+        validations: how many validations without progress end training.
+
+    Example:
+        >>> from mask_pinns import Patience
+        >>> Patience(3).patience
+        3
+    """
+
+    def __init__(self, validations: int) -> None:
+        super().__init__(
+            "val/loss", patience=validations, min_delta=0.0, check_on_train_epoch_end=False, check_finite=False
+        )
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, MaskPINN)
+        if pl_module.objective.adaptive.causal:
+            return
+        super().on_validation_end(trainer, pl_module)
+        if trainer.should_stop and self.wait_count >= self.patience:
+            pl_module.stop("patience")

@@ -1,0 +1,139 @@
+"""Which fields a problem determines: fully, up to a constant, up to a function of time, or not at all.
+
+A pressure that enters a problem only by its gradient has no level. If adding a constant (or a function of time) to a
+field changes no residual of the equation and of the conditions, errors are compared without it. A field that no
+residual contains, and a derivative that is declared and never used, are mistakes of the declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mask_pinns.jets import Derivatives, Jet
+from mask_pinns.jets.functions import sin
+from mask_pinns.metrics import CONSTANT, TIME, SolutionErrors
+from mask_pinns.problems.conditions import Condition
+from mask_pinns.problems.probing import ProbeFields, Sensitivity
+from mask_pinns.problems.problem import Problem
+from mask_pinns.problems.scales import Scales, characteristic_scales
+
+TOLERANCE = 1e-9
+"""Largest change of a residual, relative to its scale, by a shift that it does not depend on."""
+
+
+def check_dependence(problem: Problem) -> list[str]:
+    """Compares what is declared with what residuals contain. Returns notes about derivatives that none contains.
+
+    Raises ValueError for a field that neither the equation nor a condition contains.
+    """
+    probe, scales = ProbeFields(problem), characteristic_scales(problem)
+    by_term = {term.name: probe.sensitivities(term, scales.offsets, scales.sizes) for term in problem.terms}
+    used = [key for residuals in by_term.values() for s in residuals.values() for key in _contains(s)]
+    for name in problem.fields:
+        if name not in {field for field, _ in used}:
+            raise ValueError(f"{problem.title}: no residual contains the field {name!r}: nothing determines it")
+    of_equation = {m for s in by_term[problem.equation.name].values() for _, m in _contains(s)}
+    unused = [m for m in problem.equation.derivatives.indices if m and m not in of_equation and _is_maximal(m, problem)]
+    return [f"the derivative {m!r} is declared, but the residual does not use it" for m in unused]
+
+
+def _contains(s: Sensitivity) -> list[tuple[str, str]]:
+    return [key for key, slope in s.slopes.items() if slope]
+
+
+def _is_maximal(m: str, problem: Problem) -> bool:
+    """Whether a multi-index is declared itself and not only a part of a higher one."""
+    others = [other for other in problem.equation.derivatives.indices if other != m]
+    return not any(all(other.count(c) >= m.count(c) for c in m) for other in others)
+
+
+def free_fields(problem: Problem) -> dict[str, str]:
+    """For each field, up to what it is determined: "" (fully), CONSTANT, or TIME (a function of time)."""
+    probe = ProbeFields(problem)
+    kinds = (TIME, CONSTANT) if "t" in problem.domain else (CONSTANT,)
+    return {
+        name: next((kind for kind in kinds if _is_free(probe, problem, i, kind)), "")
+        for i, name in enumerate(problem.fields)
+    }
+
+
+def require_independent_points(problem: Problem, terms: Iterable[Condition], what: str) -> None:
+    """Raises ValueError if the residual at a point changes with the other points, as a mean over them does.
+
+    Args:
+        problem: problem of the terms.
+        terms: terms to try.
+        what: what assumes that points are independent, for the message.
+    """
+    scales = characteristic_scales(problem)
+    for term in terms:
+        if couples_points(problem, term, scales):
+            name = "its equation" if term is problem.equation else f"its condition {term.name!r}"
+            raise ValueError(
+                f"{what} needs points that do not influence each other; in {problem.title}, {name} takes a mean, a sum "
+                "or an integral over them: use another optimizer, e.g. adam or ssbroyden, on one device and without "
+                "adaptive points"
+            )
+
+
+def couples_points(problem: Problem, term: Condition, scales: Scales) -> bool:
+    """Whether residuals at half of the points on each piece change if the other half is left out."""
+    probe = ProbeFields(problem)
+    x = probe.points(term)
+    pieces = len(term.place(problem.domain))
+    count = len(x) // pieces
+    half = (torch.arange(len(x)) % count) < max(1, count // 2)
+    streams = probe.streams(x, term.derivatives, scales.offsets, scales.sizes)
+    with torch.no_grad():
+        whole = probe.residuals(term, x, streams)
+        alone = probe.residuals(term, x[half], {m: s[half] for m, s in streams.items()})
+    for name, residual in whole.items():
+        change = (residual[half[: len(residual)]] - alone[name]).abs()
+        if not bool((change[change.isfinite()] <= TOLERANCE * scales.residuals[name]).all()):
+            return True
+    return False
+
+
+def solution_errors(problem: Problem, **options: Any) -> SolutionErrors:
+    """A metric of the errors of a problem's fields, each compared up to what the problem determines."""
+    free = (
+        list(free_fields(problem).values()) if problem.evaluation().values is not None else ["" for _ in problem.fields]
+    )
+    times = problem.domain.time(problem.evaluation().points) if TIME in free else None
+    return SolutionErrors(free, None if times is None else times.unique(), **options)
+
+
+def _is_free(probe: ProbeFields, problem: Problem, field: int, kind: str) -> bool:
+    """Whether a shift of a field changes no residual."""
+    scales = characteristic_scales(problem)
+    for term in problem.terms:
+        x = probe.points(term)
+        streams = probe.streams(x, term.derivatives, scales.offsets, scales.sizes)
+        size = scales.sizes[problem.fields[field]]
+        shifted = {m: s.clone() for m, s in streams.items()}
+        for m, shift in _shift(probe, term, x, kind).items():
+            shifted[m][:, field] += size * shift
+        with torch.no_grad():
+            before, after = (probe.residuals(term, x, given) for given in (streams, shifted))
+        for name, residual in before.items():
+            change = (after[name] - residual).abs()
+            if not bool((change[change.isfinite()] <= TOLERANCE * scales.residuals[name]).all()):
+                return False
+    return True
+
+
+def _shift(probe: ProbeFields, term: Condition, x: Tensor, kind: str) -> dict[str, Tensor]:
+    """The streams of a shift of size one: a constant, or a wave in time."""
+    if kind == CONSTANT:
+        return {"": torch.ones(len(x), dtype=x.dtype)}
+    names = probe.problem.domain.names
+    derivatives: Derivatives = term.derivatives
+    wave = Jet.of_coordinates(x, names, derivatives).linear(
+        x.new_tensor([[2 / probe.lengths["t"] if c == "t" else 0.0 for c in names]])
+    )
+    wave = wave.compose(sin(wave.value, derivatives.order))
+    return {m: s[:, 0].expand(len(x)) for m, s in wave.streams.items()}

@@ -1,0 +1,80 @@
+"""`recipe_for`: the recipe of a problem from Python, as the command line takes it, in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import torch
+
+from mask_pinns.callbacks import Patience, TrainingAlarms
+from mask_pinns.cli.configuration import configs_folder, load_yaml
+from mask_pinns.cli.trainer import PRECISIONS
+from mask_pinns.datamodules import PointsDataModule
+from mask_pinns.module import MaskPINN
+from mask_pinns.problems import PROBLEMS, Problem
+from mask_pinns.problems.loading import make_problem
+from mask_pinns.settings import Constraints, LossSettings, Sampling, TrainingSettings, merge, pick
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The parts of a training: the module, its points, and how long and in which precision it is trained."""
+
+    module: MaskPINN
+    data: PointsDataModule
+    steps: int
+    precision: str
+
+    def callbacks(self) -> list[L.Callback]:
+        """Those that the recipe needs: they tell about stalls and fresh points, and end training by its patience."""
+        patience = self.module.hparams["patience"]
+        return [TrainingAlarms(), *([Patience(patience)] if patience else [])]
+
+    def fit(self, **options: Any) -> MaskPINN:
+        """Trains, with these options of the Trainer, and returns the module. No file is written without a logger."""
+        defaults: dict[str, Any] = {
+            "max_steps": self.steps, "max_epochs": -1, "precision": PRECISIONS[self.precision], "logger": False,
+            "val_check_interval": max(1, self.steps // 16), "check_val_every_n_epoch": None, "num_sanity_val_steps": 0,
+            "enable_checkpointing": False, "enable_model_summary": False, "enable_progress_bar": False,
+            "inference_mode": False, "callbacks": self.callbacks(),
+        }  # fmt: skip
+        trainer = L.Trainer(**defaults | options)
+        trainer.fit(self.module, self.data)
+        return self.module
+
+
+def recipe_for(problem: Problem | str, seed: int = 0, **changes: Any) -> Recipe:
+    """The recipe of a problem of this package, the default recipe for any other problem, with changes.
+
+    Args:
+        problem: a problem, or a name from PROBLEMS.
+        seed: seed of the weights and the points.
+        changes: other values for keys of the recipe, as in its YAML file: network={"width": 30}, steps=50, causal=3.
+
+    Example:
+        >>> from mask_pinns import PROBLEMS, recipe_for
+        >>> recipe = recipe_for(PROBLEMS["wave"](), network={"width": 8}, steps=2)
+        >>> recipe.fit(accelerator="cpu").predict([[0.5, 0.0]]).shape
+        (1, 1)
+
+    Raises:
+        ValueError: anything that one of the parts refuses.
+    """
+    own = make_problem(problem)
+    name = next((name for name, cls in PROBLEMS.items() if type(own) is cls), "default")
+    path = configs_folder() / f"{name}.yaml"
+    config = merge(load_yaml(path if path.is_file() else configs_folder() / "default.yaml"), changes)
+    torch.manual_seed(seed)
+    module = MaskPINN(
+        own,
+        config["network"],
+        constraints=pick(Constraints, config),
+        loss=pick(LossSettings, config),
+        training=pick(TrainingSettings, config),
+    )
+    data = PointsDataModule(own, pick(Sampling, config | {"seed": seed}), hard=module.objective.hard)
+    module.check()
+    lengths = [phase.steps or 0 for phase in module.schedule.phases]
+    return Recipe(module, data, config.get("steps") or sum(lengths) or 10_000, str(config.get("precision", 32)))
