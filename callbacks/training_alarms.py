@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.trainer.states import TrainerFn
 from rich.console import Console
 
 from mask_pinns.module import MaskPINN
@@ -98,7 +99,7 @@ class TrainingAlarms(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, MaskPINN)
         fresh, loss = trainer.callback_metrics.get("val/loss"), float(pl_module.stepper.last_loss)
-        if fresh is None or not trainer.training:
+        if fresh is None or trainer.state.fn != TrainerFn.FITTING:
             return
         above = float(fresh) > FRESH_RATIO * loss and not pl_module.objective.adaptive.causal
         self._contradictions = self._contradictions + 1 if above else 0

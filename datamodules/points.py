@@ -166,7 +166,8 @@ class PointsDataModule(L.LightningDataModule):
         def sample(dimension: int) -> Tensor:
             if not dimension:
                 return torch.empty(1, 0, device=device, dtype=dtype)  # a single point, whatever the number n
-            return self.sampler(n, dimension, random, dtype)
+            fresh = key[1] == VALIDATION_STEP and self.sampler is SAMPLERS["grid"]  # its points are always the same
+            return (SAMPLERS["sobol"] if fresh else self.sampler)(n, dimension, random, dtype)
 
         return self.places[term.name].draw(sample)
 

@@ -17,6 +17,9 @@ from mask_pinns.cli.parser import read
 from mask_pinns.cli.run import build, evaluate, fit, predict
 from mask_pinns.cli.run_folder import Stopped
 
+LONGEST_MESSAGE = 800
+"""Largest number of characters of an error message."""
+
 
 def _quiet() -> None:
     """Silences messages of Lightning about things that are intended here."""
@@ -24,6 +27,13 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     warnings.filterwarnings("ignore", message="The dirpath has changed from")
+
+
+def one_line(error: Exception) -> str:
+    """Returns the message of an error in one line, without the middle of a very long one, as with an array in it."""
+    text = " ".join(str(error).split())
+    half = LONGEST_MESSAGE // 2
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:half]} ... {text[-half:]}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,10 +46,10 @@ def main(argv: list[str] | None = None) -> int:
             return fit(run)
         return predict(run) if command == "predict" else evaluate(run, command)
     except Stopped as error:
-        print(f"stopped: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"stopped: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError, MisconfigurationException) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2

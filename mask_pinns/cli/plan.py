@@ -18,10 +18,16 @@ from mask_pinns.memory import require_memory
 from mask_pinns.module import MaskPINN
 from mask_pinns.objective import PointSets
 from mask_pinns.objective.compilation import flops, should_compile
+from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.optim.linear_solvers import choose_linear_solver
+from mask_pinns.problems.determinacy import check_dependence, free_fields
+from mask_pinns.problems.scales import characteristic_scales
 
 COMPILED_FACTOR = 2.0
 """The time of a compiled evaluation over the time of its matrix products."""
+
+TRIALS = 3
+"""Evaluations of the residuals in a least-squares step: one for each damping that is tried, one for the correction."""
 
 
 def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str]]:
@@ -29,6 +35,7 @@ def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str
     parameters = sum(p.numel() for p in module.network.parameters())
     dtype = str(next(module.network.parameters()).dtype).removeprefix("torch.")
     lines = [("network", f"{parameters:,} parameters, {dtype}, on {points['pde'].device}")]
+    lines += _scales(module)
     lines += [(f"term {name}", text) for name, text in _terms(module, points).items()]
     lines += [("passes", _passes(module, points))]
     lines += [
@@ -36,6 +43,33 @@ def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str
     ]
     cost = _cost(module, points, steps)
     return lines + _costs(module, cost, steps) + _least_squares(module, cost, parameters)
+
+
+def notes(module: MaskPINN) -> list[str]:
+    """Returns what a user should know of a problem before it trains, a line each.
+
+    Raises ValueError for a field that no residual contains.
+    """
+    title = module.problem.title
+    free = [
+        f"{title} determines {name} only up to a {kind.replace('time', 'function of time')}: errors are compared "
+        "without it; a condition at a point fixes it"
+        for name, kind in free_fields(module.problem).items() if kind
+    ]  # fmt: skip
+    unused = [f"{title}: {note}" for note in check_dependence(module.problem)]
+    soft = getattr(module.network, "soft_reasons", {})
+    return free + unused + [f"{name} is a term of the loss, not exact: {reason}" for name, reason in soft.items()]
+
+
+def _scales(module: MaskPINN) -> list[tuple[str, str]]:
+    """Describes the characteristic scales, if the problem is made dimensionless by them."""
+    if not module.objective.scales:
+        return []
+    scales = characteristic_scales(module.problem)
+    lengths = ", ".join(f"{name} {length:.3g}" for name, length in scales.lengths.items())
+    fields = ", ".join(f"{name} {scales.offsets[name]:.3g} +- {size:.3g}" for name, size in scales.sizes.items())
+    residuals = ", ".join(f"{name} {size:.3g}" for name, size in scales.residuals.items())
+    return [("scales", f"coordinates {lengths}; fields {fields}; residuals {residuals} (--dimensionless false: none)")]
 
 
 def require_training_memory(module: MaskPINN, counts: Mapping[str, int], ranks: int, device: torch.device) -> None:
@@ -153,11 +187,18 @@ def _costs(module: MaskPINN, cost: _Cost, steps: int) -> list[tuple[str, str]]:
 
 
 def _factorization_seconds(module: MaskPINN, points: PointSets, rate: float) -> tuple[float, int]:
-    """Estimates the seconds of J'J (its lower half) and three factorizations; also returns the number of residuals."""
+    """Estimates the seconds of a least-squares step in addition to one evaluation of loss and gradient.
+
+    The Jacobian and the residuals at the tried weights are measured; J'J (its lower half) and the factorizations for
+    each damping are estimated. Also returns the number of residuals.
+    """
+    jacobian = Jacobian(module.objective, module.network)
+    rows = jacobian.rows(points)
+    side, other = sorted((rows, sum(p.numel() for p in jacobian.parameters.values())))
+    once = _seconds(lambda: [None for _ in jacobian.blocks(points)], points, 1)
     with torch.no_grad():
-        rows = len(module.objective.residual_vector(module.network, points))
-    side, other = sorted((rows, sum(p.numel() for p in module.network.parameters())))
-    return (side**2 * other + side**3) / rate, rows
+        trial = _seconds(lambda: jacobian.vector(points), points, 2)
+    return once + TRIALS * trial + (side**2 * other + side**3) / rate, rows
 
 
 def _least_squares(module: MaskPINN, cost: _Cost, parameters: int) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from mask_pinns.checkpoints.rollback import NonFiniteLoss
 from mask_pinns.cli.attempts import in_words, next_attempt
 from mask_pinns.cli.configuration import load_yaml, save
 from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, burst, intervals
-from mask_pinns.cli.plan import plan, require_training_memory
+from mask_pinns.cli.plan import notes, plan, require_training_memory
 from mask_pinns.cli.points_file import read_points
 from mask_pinns.cli.run_folder import (
     Stopped,
@@ -40,6 +40,7 @@ from mask_pinns.cli.trainer import PRECISIONS, lost_process, make_trainer
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.module import MaskPINN
 from mask_pinns.networks.evaluation_mode import evaluation_mode
+from mask_pinns.problems.determinacy import check_dependence
 from mask_pinns.problems.failures import ProblemFailed
 from mask_pinns.registry import lookup
 from mask_pinns.settings import (
@@ -100,6 +101,7 @@ def build(config: SimpleNamespace) -> Run:
     )
     data = PointsDataModule(module.problem, pick(Sampling, given), hard=module.objective.hard)
     module.check()
+    check_dependence(module.problem)
     module.problem.evaluation()
     run = Run(config, module, data, Console(quiet=bool(getattr(rank_zero_only, "rank", 0))))
     trainer = make_trainer(config, logger=False)
@@ -210,9 +212,7 @@ def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
         logger=make_loggers(folder, done),
         callbacks=[*observers, stopper],
     )
-    run.console.print(f"{run.module.problem.title}: {run.steps:,} steps, run folder {folder}", highlight=False)
-    if uneven := run.data.uneven(trainer.world_size):
-        run.console.print(f"points of {uneven} do not divide by {trainer.world_size} processes: rounded up")
+    announce(run, folder, trainer.world_size)
     try:
         if trainer.is_global_zero:
             save(run.config, folder / "config.yaml")
@@ -232,6 +232,15 @@ def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
         if trainer.is_global_zero and summary.result:
             summary.show()
     return 128 + stopper.received if run.module.stop_reason == "interrupted" else 0
+
+
+def announce(run: Run, folder: Path, ranks: int) -> None:
+    """Prints what is trained, and what a user should know before."""
+    run.console.print(f"{run.module.problem.title}: {run.steps:,} steps, run folder {folder}", highlight=False)
+    for note in notes(run.module):
+        run.console.print(note, highlight=False, soft_wrap=True, markup=False)
+    if uneven := run.data.uneven(ranks):
+        run.console.print(f"points of {uneven} do not divide by {ranks} processes: rounded up")
 
 
 def make_loggers(folder: Path, done: int) -> list[Any]:

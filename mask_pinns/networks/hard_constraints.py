@@ -42,7 +42,7 @@ CHECK_POINTS = 4096
 """Number of Sobol points on every piece at which a hard condition is checked: a narrow mismatch must show."""
 MANY_WALLS = 4
 """From so many coordinates with walls on, walls of one common target are lifted by this target itself."""
-MOST_WALLS = 6
+MOST_WALLS = 4
 """Most coordinates with walls of different targets: A takes 3^D evaluations of targets."""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.quasirandom import SobolEngine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 AXIS_TOLERANCE = 1e-6
 """By how much an axis of a reference, often in single precision, may exceed the domain, relative to its width."""
 
+QUASI_RANDOM_POINTS = 2**15
+"""Number of points at which errors are computed in many dimensions."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The grid on which errors are computed: axes, points (M, D), and the true values (M, F) if known; float64."""
+    """The points at which errors are computed: axes (none if they are no grid), points (M, D), true values.
+
+    The true values are (M, F), None if they are not known, NaN for a field that is not known. All is float64.
+    """
 
     axes: dict[str, Tensor]
     points: Tensor
@@ -38,6 +45,14 @@ class Evaluation:
 def mesh(axes: list[Tensor]) -> Tensor:
     """All points of the grid with these axes, (n1 * n2 * ..., D), the last coordinate running fastest."""
     return torch.stack([g.reshape(-1) for g in torch.meshgrid(*axes, indexing="ij")], 1)
+
+
+def quasi_random_points(domain: Domain) -> Tensor:
+    """A scrambled Sobol sequence in the domain, (M, D), always the same."""
+    engine = SobolEngine(len(domain), scramble=True, seed=0)
+    unit = engine.draw(QUASI_RANDOM_POINTS, dtype=torch.float64)
+    low, high = (unit.new_tensor(bounds) for bounds in (domain.low, domain.high))
+    return low + (high - low) * unit
 
 
 def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str) -> Evaluation:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -56,7 +57,7 @@ class ProbeFields:
     def __init__(self, problem: Problem) -> None:
         self.problem, self.lengths = problem, half_lengths(problem.domain)
         draw = Generator().manual_seed(0)
-        like = {"dtype": torch.float64, "generator": draw}
+        like: Any = {"dtype": torch.float64, "generator": draw}
         scale = torch.tensor([self.lengths[c] for c in problem.domain.names], dtype=torch.float64)
         self.wave_vectors = torch.randn(WAVES, len(problem.domain), **like) / scale
         self.phases = torch.randn(WAVES, **like) * math.pi

@@ -34,11 +34,19 @@ from mask_pinns.problems.coefficients import (
     refuse_trainable,
 )
 from mask_pinns.problems.conditions import Condition, Equation
-from mask_pinns.problems.evaluation_grid import Evaluation, check_nonzero, load_reference, mesh
+from mask_pinns.problems.evaluation_grid import (
+    Evaluation,
+    check_nonzero,
+    load_reference,
+    mesh,
+    quasi_random_points,
+)
 from mask_pinns.problems.failures import attribute_errors_to
 
 DEFAULT_GRID_POINTS = 40_000
 """Approximate number of points of an evaluation grid, if a problem does not declare its `grid`."""
+QUASI_RANDOM_FROM = 4
+"""Number of coordinates from which on errors are computed at quasi-random points."""
 MAX_GRID_POINTS = 10**8
 """Largest number of points of an evaluation grid."""
 
@@ -217,17 +225,29 @@ class Problem:
         return torch.stack(list(values.values()), 1)
 
     def evaluation(self) -> Evaluation:
-        """The evaluation grid: the reference's, or `grid` points per coordinate (by default about 40,000 in all)."""
+        """The evaluation grid: the reference's, or `grid` points per coordinate (by default about 40,000 in all).
+
+        In four or more dimensions without a declared `grid`, quasi-random points instead: a grid of so few points a
+        coordinate lies mostly on the boundary.
+        """
         if self._declared("reference") is not None:
             path = Path(inspect.getfile(type(self))).parent / str(self.reference)
             return load_reference(path, self.domain, self.fields, self.title)
-        n = self.grid or max(2, min(200, round(DEFAULT_GRID_POINTS ** (1 / len(self.domain)))))
-        bounds = zip(self.domain.names, self.domain.low, self.domain.high, strict=True)
-        axes = {name: torch.linspace(a, b, n, dtype=torch.float64) for name, a, b in bounds}
-        points = mesh(list(axes.values()))
+        if self.grid is None and len(self.domain) >= QUASI_RANDOM_FROM:
+            axes: dict[str, Tensor] = {}
+            points = quasi_random_points(self.domain)
+        else:
+            axes, points = self._grid()
         values = self.solution(points)
         if values is not None and not (values.isfinite() | values.isnan().all(0)).all():
             raise ValueError(f"{self.title}.exact is not finite everywhere on the evaluation grid")
         if values is not None:
             check_nonzero(values, f"{self.title}: exact")
         return Evaluation(axes, points, values)
+
+    def _grid(self) -> tuple[dict[str, Tensor], Tensor]:
+        """The axes and points of the evaluation grid."""
+        n = self.grid or max(2, min(200, round(DEFAULT_GRID_POINTS ** (1 / len(self.domain)))))
+        bounds = zip(self.domain.names, self.domain.low, self.domain.high, strict=True)
+        axes = {name: torch.linspace(a, b, n, dtype=torch.float64) for name, a, b in bounds}
+        return axes, mesh(list(axes.values()))

@@ -181,3 +181,77 @@ def test_auto_leaves_soft_what_contradicts_or_cannot_be_exact() -> None:
     points = PointsDataModule(module.problem, points=5, hard=module.objective.hard).draw(0)
     weights = {name: r.weight for name, r in module.objective.residuals(module.network, points).items()}
     assert weights == {"pde": 1.0, "dirichlet_x": 7.0, "neumann_x": 2.0}
+
+
+class Cube(Problem):
+    """Laplace in a box of 0.1 mm, in units of a millionth; a bump on the top whose target is off on a narrow strip."""
+
+    domain = Box(x=(0.0, 1e-4), y=(0.0, 1e-4), z=(0.0, 1e-4))
+    derivatives = ("xx", "yy", "zz")
+    off: float = 0.0
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        def bump(p):
+            return 1e-6 * (p.x * 1e4 + self.off * torch.exp(-(((p.y * 1e4 - 0.37) * 200) ** 2)))
+
+        return Dirichlet("x", u=lambda p: 1e-6 * p.x * 1e4), Dirichlet("z", name="top", side="high", u=bump)
+
+    def residual(self, p, u):
+        return u.xx + u.yy + u.zz
+
+
+def test_compatibility_is_judged_in_the_size_of_the_field_and_on_narrow_strips() -> None:
+    """1e-8 is no small mismatch for values of a millionth, and a strip of half a percent is found."""
+    assert assemble("masked", Cube(), exact="auto").hard_conditions == ("dirichlet_x", "top")
+    for off in (0.01, 1.0):
+        network = assemble("masked", Cube(off=off), exact="auto")
+        assert network.hard_conditions == ("dirichlet_x",)
+        assert "contradict each other where they meet" in network.soft_reasons["top"]
+
+
+class Level(Dirichlet):
+    """A subclass that means something else: values relative to one."""
+
+    def residuals(self, p, fields, place):
+        return {"u": fields["u"] - 1.0}
+
+
+def test_a_subclass_is_not_taken_for_its_parent() -> None:
+    class Mine(Problem):
+        domain = Box(x=(0.0, 1.0))
+        derivatives = ("xx",)
+        conditions = (Level("x", u=0.0),)
+
+        def residual(self, p, u):
+            return u.xx
+
+    with pytest.raises(ValueError, match="a Level, cannot be made exact"):
+        assemble("masked", Mine(), exact=["dirichlet_x"])
+
+
+def many(dimensions: int, common: bool) -> Problem:
+    """Poisson's equation in many dimensions, u = sum of x^2 on all walls; one condition, or one for each coordinate."""
+    names = "abcdefghijklm"[:dimensions]
+
+    def square(p):
+        return sum((getattr(p, c) ** 2 for c in names[1:]), getattr(p, names[0]) ** 2)
+
+    one = (Dirichlet(*names, u=square),)
+    each = tuple(Dirichlet(c, u=lambda p: square(p) * 1.0) for c in names)
+    return type("Many", (Problem,), {
+        "domain": Box(**dict.fromkeys(names, (0.0, 1.0))), "derivatives": tuple(c + c for c in names),
+        "conditions": one if common else each, "exact": lambda self, p: square(p),
+        "residual": lambda self, p, u: sum(u.derivative(c + c) for c in names) - 2.0 * dimensions,
+    })()  # fmt: skip
+
+
+def test_walls_of_many_dimensions_are_exact_where_that_is_not_exponential() -> None:
+    network = assemble("masked", many(10, common=True), exact="auto")
+    assert network.hard_conditions == ("dirichlet_abcdefghij",)
+    x = torch.rand(50, 10)
+    x[:25, 3], x[25:, 7] = 0.0, 1.0
+    torch.testing.assert_close(network(x)[:, 0], x.square().sum(1))
+    network = assemble("masked", many(6, common=False), exact="auto")
+    assert len(network.hard_conditions) == 4
+    assert "whose interpolation takes 3^5 evaluations" in network.soft_reasons["dirichlet_f"]

@@ -1,0 +1,88 @@
+"""Periodic by construction: only where the problem is smoothly periodic."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mask_pinns import Box, Dirichlet, Initial, MaskPINN, Periodic, Problem
+from mask_pinns.networks.assembly import assemble
+
+
+class Loop(Problem):
+    """u_xx = 2, u(0) = u(1) = 0: values agree at the ends, slopes do not."""
+
+    domain = Box(x=(0.0, 1.0))
+    derivatives = ("xx",)
+    conditions = (Dirichlet("x", side="low", u=0.0), Periodic("x"))
+
+    def residual(self, p, u):
+        return u.xx - 2.0
+
+
+class Ring(Loop):
+    """Slopes agree as well; the source is periodic."""
+
+    conditions = (Periodic("x", order=1),)
+
+    def residual(self, p, u):
+        return u.xx - torch.sin(2 * torch.pi * p.x)
+
+
+class Drifting(Ring):
+    """An equation that differs at the two ends."""
+
+    def residual(self, p, u):
+        return u.xx - p.x
+
+
+class Started(Ring):
+    """Initial values that differ at the two ends, in units of a millionth."""
+
+    domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))
+    conditions = (Periodic("x", order=1), Initial(u=lambda p: 1e-6 * p.x))
+
+
+class Known(Ring):
+    """A solution that differs at the two ends."""
+
+    def exact(self, p):
+        return p.x
+
+
+class Skew(Periodic):
+    """Means something else than its parent: the ends are opposite."""
+
+    def residuals(self, p, fields, place):
+        low, high = fields["u"].value.chunk(2)
+        return {"u": low + high}
+
+
+class Moebius(Ring):
+    conditions = (Skew("x", order=1),)
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        (Loop(), "'periodic_x' leaves slopes free, the equation is of order 2; leave out --periodic x"),
+        (Drifting(), "its equation differs at the two ends of x"),
+        (Started(), "its condition 'initial' differs at the two ends of x"),
+        (Known(), "its solution differs at the two ends of x"),
+    ],
+)
+def test_what_is_not_periodic_is_refused(problem: Problem, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        assemble("masked", problem, embedding={"periodic": ["x"]})
+
+
+AUTO = {"periodic": ["auto"], "normalize": True}
+
+
+@pytest.mark.parametrize(
+    ("problem", "hard"), [(Loop(), ("dirichlet_x",)), (Ring(), ("periodic_x",)), (Moebius(), ())], ids=lambda x: str(x)
+)
+def test_auto_embeds_what_is_smoothly_periodic_and_no_subclass(problem: Problem, hard: tuple[str, ...]) -> None:
+    module = MaskPINN(problem, {"name": "masked", "width": 4}, embedding=AUTO, exact="auto")
+    assert module.objective.hard == hard
+    assert set(module.network.soft_reasons) == {c.name for c in problem.conditions} - set(hard)
