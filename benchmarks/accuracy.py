@@ -50,7 +50,7 @@ def run(recipe: str, seed: int, folder: str) -> dict[str, Any]:
 def table(results: dict[str, Any]) -> str:
     """The results in Markdown."""
     lines = [
-        "| recipe | relative L2, median (worst) | max error | training | parameters | seeds |",
+        "| recipe | relative L2, median (worst) | max error, median | training | parameters | seeds |",
         "|---|---|---|---|---|---|",
     ]
     for recipe, runs in sorted(results.items()):

@@ -75,23 +75,35 @@ def closed_share(openness: Tensor) -> Tensor:
     return share(largest < CLOSED_MASK, largest)
 
 
-def sample(x: Tensor) -> Tensor:
-    """Returns all entries of x (N, H), sorted, or about SAMPLE_SIZE of them if there are more: (S,).
+GOLDEN = 0.618
+"""The part of the units by which a sample moves on: it spreads consecutive entries over all of them."""
 
-    Distances are computed between such samples. The entries of a sample have equal strides, which have no divisor in
-    common with H, so that every unit has the same share in it.
+
+def sample(x: Tensor) -> Tensor:
+    """Returns all entries of x (N, H), sorted, or SAMPLE_SIZE of them if there are more: (S,).
+
+    Distances are computed between such samples. The k-th entry is at the point k N / S, rounded down, and of the unit
+    k g mod H, where g has no divisor in common with H: points and units have equal shares, up to one entry, and no
+    entry is taken twice.
     """
-    stride = -(-x.numel() // SAMPLE_SIZE)
-    while gcd(stride, x.shape[-1]) > 1:
-        stride += 1
-    values = x.detach().flatten()[::stride]
+    values = x.detach().flatten()
+    if len(values) > SAMPLE_SIZE:
+        units = x.shape[-1]
+        step = next(g for g in range(round(GOLDEN * units) or 1, 2 * units + 1) if gcd(g, units) == 1)
+        k = torch.arange(SAMPLE_SIZE, device=x.device)
+        values = values[k * (len(values) // units) // SAMPLE_SIZE * units + k * step % units]
     if values.device.type == "cpu":  # numpy sorts several times as fast as torch on a CPU
         return torch.from_numpy(np.sort(values.numpy()))
     return values.sort().values
 
 
 def wasserstein(a: Tensor, b: Tensor) -> Tensor:
-    """Computes the 1-Wasserstein distance of two sorted samples of the same size: mean |a - b|."""
+    """Computes the 1-Wasserstein distance of two sorted samples: mean |a - b|.
+
+    If their sizes differ, as those of a version before, the larger one is thinned out to the size of the other.
+    """
+    size = min(len(a), len(b))
+    a, b = (x[torch.arange(size, device=x.device) * len(x) // size] for x in (a, b))
     return (a - b).abs().mean()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from mask_pinns.checkpoints.compatibility import differences
 from mask_pinns.checkpoints.contents import FOR_EVALUATION, FOR_RESUME, check_contents, upgrade
@@ -61,7 +62,10 @@ def _check_run(path: Path, content: Content, module: Trained) -> None:
     if differ := differences(content.get("hyper_parameters", {}), module.hparams):
         what = "problem" if any(key.startswith("problem.") for key in differ) else "network"
         listed = "; ".join(f"{key} {values}" for key, values in differ.items())
-        raise ValueError(f"checkpoint {path} is of another {what}: {listed}; leave that as it was")
+        raise ValueError(
+            f"checkpoint {path} is of another {what}: {listed}; leave that as it was, or begin a new run with its "
+            "weights: --from RUN"
+        )
     here = {k: tuple(v.shape) for k, v in module.state_dict().items()}
     there = {k: tuple(v.shape) for k, v in content["state_dict"].items()}
     if here != there:
@@ -86,6 +90,27 @@ def _check_weights(path: Path, content: Content, module: Trained, run_dtype: tor
             )
         if not torch.isfinite(value).all():
             raise ValueError(f"checkpoint {path} cannot be used: {name} is not finite")
+
+
+def load_weights(path: Path, network: nn.Module) -> None:
+    """Loads the network's weights of a checkpoint of any run, in their dtype: the start of another run.
+
+    Raises ValueError for a file that cannot be read, for weights that are not finite, and for another network.
+    """
+    state = load_checkpoint(path)["state_dict"]
+    weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
+    here = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+    there = {k: tuple(v.shape) for k, v in weights.items()}
+    if here != there:
+        name = next(k for k in [*here, *there] if here.get(k) != there.get(k))
+        raise ValueError(
+            f"--from {path} has another network: {name} has shape {there.get(name, 'none')} there, "
+            f"{here.get(name, 'none')} here; take the same network, embedding and exact conditions"
+        )
+    if not all(value.isfinite().all() for value in weights.values()):
+        raise ValueError(f"--from {path} cannot be used: its weights are not finite")
+    network.to(next(v.dtype for k, v in weights.items() if k in dict(network.named_parameters())))
+    network.load_state_dict(weights)
 
 
 def check_checkpoint(path: Path, module: Trained, dtype: torch.dtype | None = None) -> Content:

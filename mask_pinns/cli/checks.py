@@ -1,6 +1,7 @@
 """Checks settings beyond the types that a parser checks: names of keys, lists, switches, and finite numbers.
 
-`normalize_file_settings` checks those of a configuration file before the parser, `check_settings` all of them after it.
+`normalize_file_settings` checks those of a configuration file before the parser, `check_settings` all of them after it,
+`check_problem` what a problem declares, together with how it is trained.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from typing import Any
 
 from mask_pinns.checks import is_finite, is_number
 from mask_pinns.cli.run_folder import UsageError
+from mask_pinns.datamodules import PointsDataModule
+from mask_pinns.module import MaskPINN
+from mask_pinns.problems.determinacy import check_dependence, require_independent_points
 
 MAX_NUMBER = 3.4e38
 """The largest number of float32."""
@@ -60,3 +64,14 @@ def _check_numbers(settings: Any, path: str = "") -> None:
             _check_numbers(value, name)
         elif is_number(value) and not (is_finite(value) and abs(value) < MAX_NUMBER):
             raise UsageError(f"{name} is {value!r}; expected a finite number below {MAX_NUMBER:g}")
+
+
+def check_problem(module: MaskPINN, data: PointsDataModule, ranks: int) -> None:
+    """Raises ValueError for a field that no residual contains, and for points that influence each other where adaptive
+    sampling, or sharing them over processes, assumes that they do not.
+    """
+    check_dependence(module.problem)
+    if data.adaptive:
+        require_independent_points(module.problem, [module.problem.equation], "adaptive sampling")
+    if ranks > 1:
+        require_independent_points(module.problem, module.objective.terms, "training on several processes")

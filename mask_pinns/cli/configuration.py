@@ -18,7 +18,9 @@ from mask_pinns.cli.run_folder import UsageError, find_checkpoint, run_folder_of
 from mask_pinns.networks import network_options
 from mask_pinns.settings import merge
 
-LONG_FORMS = {"--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde"}
+LONG_FORMS = {
+    "--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde", "--from": "--start_from",
+}  # fmt: skip
 NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points")
 """Settings that are not necessary to repeat a run."""
 
@@ -32,7 +34,7 @@ def configs_folder() -> Path:
 def gather(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     """Returns the configuration that the flags start from, and the words that remain to be parsed."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for flag in ("--problem.name", "--network.name", "--resume", "--ckpt_path", "--folder"):
+    for flag in ("--problem.name", "--network.name", "--resume", "--start_from", "--ckpt_path", "--folder"):
         parser.add_argument(flag)
     parser.add_argument("--config", action="append", default=[])
     words = [_long_form(word) for word in words]
@@ -60,10 +62,12 @@ def _long_form(word: str) -> str:
 
 def _files(flags: argparse.Namespace, problem: str | None) -> list[Path]:
     """Returns the configuration files to read; later ones override earlier ones."""
-    given, files = flags.resume or flags.ckpt_path, [Path(file) for file in flags.config]
+    if flags.start_from and (flags.resume or flags.ckpt_path):
+        raise UsageError("--from begins a new run with the weights of another one: leave out --resume and --ckpt_path")
+    given, files = flags.resume or flags.start_from or flags.ckpt_path, [Path(file) for file in flags.config]
     if given:
         checkpoint = find_checkpoint(given, Path(flags.folder or "runs"))
-        if flags.resume or checkpoint.parent.name == "checkpoints":
+        if flags.resume or flags.start_from or checkpoint.parent.name == "checkpoints":
             return _run_configuration(run_folder_of(checkpoint), files)
     if given or files:
         return files

@@ -20,9 +20,10 @@ from rich.table import Table
 from mask_pinns import callbacks
 from mask_pinns.callbacks.training_alarms import STANDS_STILL
 from mask_pinns.checkpoints.compatibility import changes
-from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, resume_error
+from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, load_weights, resume_error
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
 from mask_pinns.cli.attempts import in_words, next_attempt
+from mask_pinns.cli.checks import check_problem
 from mask_pinns.cli.configuration import load_yaml, save
 from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, burst, intervals
 from mask_pinns.cli.plan import notes, plan, require_training_memory
@@ -40,7 +41,6 @@ from mask_pinns.cli.trainer import PRECISIONS, lost_process, make_trainer
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.module import MaskPINN
 from mask_pinns.networks.evaluation_mode import evaluation_mode
-from mask_pinns.problems.determinacy import check_dependence
 from mask_pinns.problems.failures import ProblemFailed
 from mask_pinns.registry import lookup
 from mask_pinns.settings import (
@@ -101,10 +101,10 @@ def build(config: SimpleNamespace) -> Run:
     )
     data = PointsDataModule(module.problem, pick(Sampling, given), hard=module.objective.hard)
     module.check()
-    check_dependence(module.problem)
     module.problem.evaluation()
     run = Run(config, module, data, Console(quiet=bool(getattr(rank_zero_only, "rank", 0))))
     trainer = make_trainer(config, logger=False)
+    check_problem(module, data, trainer.world_size)
     require_training_memory(module, data.counts, trainer.world_size, trainer.strategy.root_device)
     make_callbacks(run, Path(config.folder))
     return run
@@ -144,10 +144,7 @@ def compared_settings(config: SimpleNamespace) -> dict[str, Any]:
 
 
 def fit(run: Run, tried: tuple[str, ...] = ()) -> int:
-    """Trains from the start or a checkpoint, writes the run folder, and prints a short table. Returns the exit code.
-
-    `tried` are the flags that earlier attempts have changed, if this one begins again after a stall.
-    """
+    """Trains, after attempts that have changed the flags `tried`; writes the run folder and prints a short table."""
     config = run.config
     if config.ckpt_path:
         raise UsageError("--ckpt_path is for validate, test and predict; to go on training: --resume")
@@ -166,6 +163,8 @@ def fit(run: Run, tried: tuple[str, ...] = ()) -> int:
         if config.dry_run:
             return 0
         if not checkpoint:
+            if config.start_from:
+                load_weights(find_checkpoint(config.start_from, Path(config.folder), "best.ckpt"), run.module.network)
             folder = locks.enter_context(locked(new_folder(config)))
         code = train(run, folder, checkpoint, done)
     return try_again(run, folder, tried) if run.module.stop_reason == STANDS_STILL else code
@@ -237,7 +236,8 @@ def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
 def announce(run: Run, folder: Path, ranks: int) -> None:
     """Prints what is trained, and what a user should know before."""
     run.console.print(f"{run.module.problem.title}: {run.steps:,} steps, run folder {folder}", highlight=False)
-    for note in notes(run.module):
+    begins = [f"begins with the weights of {run.config.start_from}"] if run.config.start_from else []
+    for note in (*begins, *notes(run.module)):
         run.console.print(note, highlight=False, soft_wrap=True, markup=False)
     if uneven := run.data.uneven(ranks):
         run.console.print(f"points of {uneven} do not divide by {ranks} processes: rounded up")

@@ -46,6 +46,8 @@ def make_trainer(config: SimpleNamespace, plugins: tuple[Any, ...] = (), **optio
             f"--strategy {config.strategy} shares out the parameters, but second-order methods need all of them in "
             "each process; use --strategy ddp"
         )
+    if any(word in str(config.strategy) for word in ("spawn", "fork", "notebook")):
+        raise UsageError(f"--strategy {config.strategy} copies a running process, which has read this command: use ddp")
     precision = lookup(PRECISIONS, str(config.precision), "precision")
     launcher = _launcher()
     try:

@@ -49,9 +49,13 @@ class Field:
         if m in self._parts:
             return sum((weight * self._stream(s) for s, weight in self._parts[m]), self._stream(None))
         if m not in self._jet.derivatives:
-            raise ValueError(
-                f'{self._owner} uses {self._name}.{name}, which is not declared: add "{m}" to its `derivatives = (...)`'
+            condition = self._owner.startswith("condition")
+            where = (
+                f'write Condition(..., derivatives=("{m}",))'
+                if condition
+                else f'add "{m}" to its `derivatives = (...)`'
             )
+            raise ValueError(f"{self._owner} uses {self._name}.{name}, which is not declared: {where}")
         return self._stream(m)
 
     def _stream(self, key: str | None) -> Tensor:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mask_pinns.problems.failures import in_words
 from mask_pinns.problems.library import PROBLEMS
 from mask_pinns.problems.problem import Problem
 from mask_pinns.registry import check_options, lookup, split_spec
@@ -69,7 +70,7 @@ def _module(path: Path) -> Any:
         except BaseException as error:
             del sys.modules[name]
             if isinstance(error, Exception | SystemExit):
-                raise ValueError(f"problem file {path} fails: {type(error).__name__}: {error}") from error
+                raise ValueError(f"problem file {path} fails: {in_words(error)}") from error
             raise
     return sys.modules[name]
 

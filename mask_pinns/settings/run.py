@@ -18,6 +18,8 @@ class RunSettings:
         folder: folder of all runs
         name: name of this run's folder; if not given, <problem>-<number>
         resume: go on with a run: last, a run folder, or a checkpoint
+        start_from: --from RUN: a new run with the weights of another one (a run folder or checkpoint), and its
+            configuration but for what --config and flags change: problem, coefficients, optimizer, points, ...
         ckpt_path: run folder or checkpoint to validate, test or predict with
         predict_points: .npy or .csv file of the points (N, D) of a prediction
         explain: print the plan before training: points, terms, streams, cost
@@ -28,6 +30,7 @@ class RunSettings:
     folder: str = setting("runs", decides=False)
     name: str | None = setting(None, decides=False)
     resume: str | None = setting(None, decides=False)
+    start_from: str | None = setting(None, decides=False)
     ckpt_path: str | None = setting(None, decides=False)
     predict_points: str | None = setting(None, decides=False)
     explain: bool = setting(False, switch=True, decides=False)

@@ -138,3 +138,14 @@ def test_what_had_no_spread_has_no_drift() -> None:
     assert float(drift("b", sample(2 * tiny))["drift"]) == pytest.approx(
         stats.wasserstein_distance(features().ravel(), 2 * features().ravel()) / features().numpy().std(), rel=1e-5
     )
+
+
+@pytest.mark.parametrize(("points", "units"), [(256, 320), (256, 64), (1024, 7), (5000, 1), (256, 1000), (100, 511)])
+def test_a_sample_has_its_size_and_equal_shares(points: int, units: int) -> None:
+    """Of every unit and every point, up to one entry; none is taken twice."""
+    entries = torch.arange(points * units, dtype=torch.float64).reshape(points, units)
+    found = sample(entries)
+    assert len(found) == len(found.unique()) == min(points * units, SAMPLE_SIZE)
+    for shares, number in ((found % units, units), (found // units, points)):
+        counts = torch.bincount(shares.long(), minlength=number)
+        assert counts.max() - counts.min() <= 1, counts

@@ -139,3 +139,37 @@ def test_points_files_that_cannot_be_read(command, tmp_path: Path, content: byte
     code, _, err = command("predict", "--ckpt_path", run, "--predict_points", str(tmp_path / "p.npy"), tiny=False)
     assert (code, err.count("\n")) == (2, 1), err
     assert "p.npy cannot be read" in err
+
+
+def test_a_new_run_begins_with_the_weights_of_another(command, tmp_path: Path) -> None:
+    """Another coefficient, optimizer and precision; its own folder; the first loss is that of the other's weights."""
+    runs = tmp_path / "runs"
+    assert command("--steps", "4", "--name", "old", "--validate_every", "2")[0] == 0
+    flags = ["--from", str(runs / "old"), "--problem.c", "1.1", "--optimizer", "soap", "--lr", "1e-6", "--steps", "1"]
+    code, out, err = command(*flags, "--name", "new", tiny=False)
+    assert (code, err) == (0, "") and "begins with the weights of" in " ".join(out.split())
+    old, best = (torch.load(runs / "old/checkpoints" / f"{n}.ckpt", weights_only=True) for n in ("last", "best"))
+    new = torch.load(runs / "new/checkpoints/last.ckpt", weights_only=True)
+    assert new["global_step"] == 1 and old["global_step"] == 4
+    moved = {k: (v - best["state_dict"][k]).norm() / v.norm() for k, v in new["state_dict"].items() if v.ndim == 2}
+    assert 0 < max(moved.values()) < 1e-3, "trained, from there"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--width", "7"], "has another network"),
+        (["--resume", "last"], "--from begins a new run with the weights of another one: leave out --resume"),
+        (["--from", "nowhere"], "checkpoint nowhere does not exist"),
+    ],
+)
+def test_weights_that_a_new_run_cannot_begin_with(command, tmp_path: Path, flags: list[str], message: str) -> None:
+    assert command("--steps", "2", "--name", "old")[0] == 0
+    code, _, err = command("--from", str(tmp_path / "runs/old"), *flags, "--steps", "3", tiny=False)
+    assert (code, err.count("\n")) == (2, 1) and message in err, err
+
+
+def test_a_refused_resume_names_the_way_to_begin_anew(command, tmp_path: Path) -> None:
+    assert command("--steps", "2", "--name", "old")[0] == 0
+    code, _, err = command("--resume", str(tmp_path / "runs/old"), "--problem.c", "1.1", "--steps", "3", tiny=False)
+    assert code == 2 and "--from RUN" in err

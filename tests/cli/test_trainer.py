@@ -63,6 +63,12 @@ def test_processes_that_do_not_know_of_each_other_are_refused(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("strategy", ["ddp_spawn", "ddp_fork", "ddp_notebook"])
+def test_processes_are_started_and_not_copied(command, strategy: str) -> None:
+    code, _, err = command("--strategy", strategy, "--devices", "2")
+    assert (code, err.count("\n")) == (2, 1) and f"--strategy {strategy}" in err and "use ddp" in err, err
+
+
 @pytest.mark.parametrize("strategy", ["fsdp", "deepspeed_stage_2"])
 def test_parameters_stay_whole(command, strategy: str) -> None:
     code, _, err = command("--strategy", strategy, "--devices", "2")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mask_pinns import PROBLEMS
+from mask_pinns import PROBLEMS, MaskPINN
 from mask_pinns.problems.loading import describe, make_problem
 
 
@@ -81,3 +81,16 @@ def test_references_that_do_not_fit_are_refused(tmp_path: Path, broken: str) -> 
     message = {"missing": "no array 't'", "nan": "not finite", "shape": "its axes say"}[broken]
     with pytest.raises(ValueError, match=message):
         make_problem(f"{tmp_path}/mine.py:Mine").evaluation()
+
+
+@pytest.mark.parametrize(
+    "line", ["conditions = (Initial(u=self.k),)", "conditions = (Initial(u=lambda p: self.k * p.x),)"]
+)
+def test_self_where_there_is_none_is_explained(tmp_path: Path, line: str) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from mask_pinns import Box, Initial, Problem\n\nclass Mine(Problem):\n"
+        "    domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))\n    derivatives = ('t',)\n    k: float = 1.0\n"
+        f"    {line}\n\n    def residual(self, p, u):\n        return u.t\n"
+    )
+    with pytest.raises(ValueError, match=r"NameError.*@property def conditions"):
+        MaskPINN(f"{tmp_path}/mine.py:Mine", {"name": "masked", "width": 4}).check()
