@@ -6,12 +6,13 @@ from mask_pinns.callbacks.figures import SolutionFigures
 from mask_pinns.callbacks.hyperparameters import Hyperparameters
 from mask_pinns.callbacks.metrics_file import MetricsFile
 from mask_pinns.callbacks.progress import Progress
-from mask_pinns.callbacks.signals import StopOnSignal
+from mask_pinns.callbacks.signals import ChildrenObserverOff, StopOnSignal
 from mask_pinns.callbacks.summary import RunSummary
 from mask_pinns.callbacks.throughput import Throughput
 from mask_pinns.callbacks.training_alarms import Patience, TrainingAlarms
 
 __all__ = [
-    "FeatureStatistics", "Hyperparameters", "LastCheckpoint", "MetricsFile", "Patience", "Progress",
-    "RunSummary", "SolutionFigures", "StopOnSignal", "Throughput", "TrainingAlarms", "WholeFiles", "best_checkpoint",
+    "ChildrenObserverOff", "FeatureStatistics", "Hyperparameters", "LastCheckpoint", "MetricsFile", "Patience",
+    "Progress", "RunSummary", "SolutionFigures", "StopOnSignal", "Throughput", "TrainingAlarms", "WholeFiles",
+    "best_checkpoint",
 ]  # fmt: skip

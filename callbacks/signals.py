@@ -62,3 +62,16 @@ class StopOnSignal(L.Callback):
     def _stop(module: L.LightningModule) -> None:
         assert isinstance(module, MaskPINN)
         module.stop("interrupted")
+
+
+class ChildrenObserverOff(L.Callback):
+    """Lets a run whose other process has died say so and save, before Lightning's observer kills it.
+
+    The observer looks for dead processes every five seconds and then kills this one as well, which may be in the middle
+    of its message. Once an exception has been raised, it is not needed any more: this process is about to end.
+    """
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        for thread in threading.enumerate():
+            if thread.name == "child-process-observer":
+                vars(thread)["_child_processes"] = []

@@ -209,7 +209,7 @@ def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
         num_sanity_val_steps=0,
         plugins=(callbacks.WholeFiles(),),
         logger=make_loggers(folder, done),
-        callbacks=[*observers, stopper],
+        callbacks=[callbacks.ChildrenObserverOff(), *observers, stopper],
     )
     announce(run, folder, trainer.world_size)
     try:
