@@ -56,7 +56,8 @@ def test_mistakes_in_training(answer: Callable[..., str], kind: str, where: str,
     path = Path(f"late_{len(list(Path().glob('late_*')))}.py")
     path.write_text(text)
     flags = ["--width", "4", "--blocks", "0", "--points", "300", "--points.initial", "200", "--optimizer", optimizer,
-             "--steps", "70", "--validate_every", "1", "--patience", "100", "--on_stall", "tell", "--loss_target", "1e-300",
+             "--steps", "70", "--validate_every", "1", "--patience", "100", "--on_stall", "tell",
+             "--loss_target", "1e-300",
              "--statistics_record", "--figures_every", "100"]  # fmt: skip
     message = answer(["--problem", f"{path}:Mine", *flags], trains=True)
     assert message.startswith("stopped: ") and kind in message and repr(where) in message and "Mine" in message, message
