@@ -40,13 +40,11 @@ class Sensitivity:
     """One residual's dependence on the streams of the fields.
 
     Attributes:
-        residual: its values on the probe fields (N,).
         source: root mean square of its values on fields that are constant at their offsets.
         slopes: root mean square of its derivative by a stream, times the scale of that stream for a field of size one,
             by field and multi-index: the size of the term that contains the stream, for a field of size one.
     """
 
-    residual: Tensor
     source: float
     slopes: dict[tuple[str, str], float]
 
@@ -115,7 +113,7 @@ class ProbeFields:
                     (f, m): rms(g[:, i]) / self.unit(m)
                     for m, g in by_stream.items() for i, f in enumerate(self.problem.fields)
                 }  # fmt: skip
-                found[name] = Sensitivity(residual.detach(), rms(sources.get(name)), slopes)
+                found[name] = Sensitivity(rms(sources.get(name)), slopes)
         return found
 
     @staticmethod
