@@ -86,3 +86,35 @@ class Decay(Problem):
 
     def exact(self, p):
         return torch.exp(-p.t)
+
+
+class Loop(Problem):
+    """Values agree at the two ends, slopes do not."""
+
+    domain = Box(x=(0.0, 1.0))
+    derivatives = ("xx",)
+    conditions = (Dirichlet("x", side="low", u=0.0), Periodic("x"))
+
+    def residual(self, p, u):
+        return u.xx - 2.0
+
+    def exact(self, p):
+        return p.x**2 - p.x
+
+
+class Steel(Problem):
+    """A steel plate of 4 cm that cools from 1000 K to 300 K."""
+
+    domain = Box(x=(0.0, 0.04), t=(0.0, 30.0))
+    fields, derivatives = ("T",), ("t", "xx")
+    conditions = (
+        Initial(T=lambda p: 300 + 700 * torch.cos(torch.pi * p.x / 0.08)),
+        Neumann("x", side="low", T=0.0),
+        Dirichlet("x", side="high", T=300.0),
+    )
+
+    def residual(self, p, T):
+        return T.t - 5e-5 * T.xx
+
+    def exact(self, p):
+        return 300 + 700 * torch.cos(torch.pi * p.x / 0.08) * torch.exp(-5e-5 * (torch.pi / 0.08) ** 2 * p.t)

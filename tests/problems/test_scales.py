@@ -8,24 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known_problems import Steel
 from manufactured import Manufactured, manufactured
 
-from mask_pinns import Box, Dirichlet, Initial, MaskPINN, Neumann, Problem, characteristic_scales
-
-
-class Steel(Problem):
-    """A plate of 4 cm that cools from 1000 K."""
-
-    domain = Box(x=(0.0, 0.04), t=(0.0, 30.0))
-    fields, derivatives = ("T",), ("t", "xx")
-    conditions = (
-        Initial(T=lambda p: 300 + 700 * torch.cos(torch.pi * p.x / 0.08)),
-        Neumann("x", side="low", T=0.0),
-        Dirichlet("x", side="high", T=300.0),
-    )
-
-    def residual(self, p, T):
-        return T.t - 5e-5 * T.xx
+from mask_pinns import Box, Dirichlet, MaskPINN, Problem, characteristic_scales
 
 
 def test_lengths_are_half_the_domains_and_fields_span_the_prescribed_values() -> None:

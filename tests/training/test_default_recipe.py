@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from known_problems import Loop, Steel
 from manufactured import manufactured
 from rich.console import Console
 
@@ -17,8 +18,6 @@ from mask_pinns import (
     Dirichlet,
     Initial,
     MaskPINN,
-    Neumann,
-    Periodic,
     Problem,
     TrainingAlarms,
     characteristic_scales,
@@ -86,38 +85,6 @@ class Pipe(Problem):
 
     def exact(self, p):
         return 40 * p.y * (0.1 - p.y), 101325.0 - 0.08 * p.x
-
-
-class Loop(Problem):
-    """Values agree at the two ends, slopes do not."""
-
-    domain = Box(x=(0.0, 1.0))
-    derivatives = ("xx",)
-    conditions = (Dirichlet("x", side="low", u=0.0), Periodic("x"))
-
-    def residual(self, p, u):
-        return u.xx - 2.0
-
-    def exact(self, p):
-        return p.x**2 - p.x
-
-
-class Steel(Problem):
-    """A steel plate of 4 cm that cools from 1000 K to 300 K."""
-
-    domain = Box(x=(0.0, 0.04), t=(0.0, 30.0))
-    fields, derivatives = ("T",), ("t", "xx")
-    conditions = (
-        Initial(T=lambda p: 300 + 700 * torch.cos(torch.pi * p.x / 0.08)),
-        Neumann("x", side="low", T=0.0),
-        Dirichlet("x", side="high", T=300.0),
-    )
-
-    def residual(self, p, T):
-        return T.t - 5e-5 * T.xx
-
-    def exact(self, p):
-        return 300 + 700 * torch.cos(torch.pi * p.x / 0.08) * torch.exp(-5e-5 * (torch.pi / 0.08) ** 2 * p.t)
 
 
 @pytest.mark.parametrize(
