@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mask_pinns.problems import Condition, Periodic, Problem
-from mask_pinns.problems.probing import ProbeFields
+from mask_pinns.problems.probing import agree, probe_fields
 from mask_pinns.problems.scales import characteristic_scales
 
 SEAM_TOLERANCE = 1e-6
@@ -57,26 +57,27 @@ def check_periodic(problem: Problem, names: str | Sequence[str]) -> None:
 
 def _same_on_both_walls(problem: Problem, term: Condition, name: str) -> bool:
     """Whether residuals are equal at the two ends of a coordinate, for the same values of the fields there."""
-    probe, scales = ProbeFields(problem), characteristic_scales(problem)
+    probe, scales = probe_fields(problem), characteristic_scales(problem)
     if any(name in piece.normal for piece in term.place(problem.domain).pieces):
         return True  # a wall across the coordinate itself; a soft condition there is met or not
     low, high = (_moved(problem, probe.points(term), name, side) for side in (0, 1))
     streams = probe.streams(low, term.derivatives, scales.offsets, scales.sizes)
     with torch.no_grad():
         at_low, at_high = probe.residuals(term, low, streams), probe.residuals(term, high, streams)
-    return all(_close(at_low[k], at_high[k], scales.residuals[k]) for k in at_low)
+    return all(agree(at_low[k], at_high[k], SEAM_TOLERANCE * scales.residuals[k]) for k in at_low)
 
 
 def _solution_is_periodic(problem: Problem, name: str) -> bool:
     """Whether the exact solution, if there is one, is equal at the two ends."""
-    probe, scales = ProbeFields(problem), characteristic_scales(problem)
-    points = probe.points(problem.equation)
+    scales = characteristic_scales(problem)
+    points = probe_fields(problem).points(problem.equation)
     low, high = (_moved(problem, points, name, side) for side in (0, 1))
     values = [problem.solution(x) for x in (low, high)]
     if values[0] is None or values[1] is None:
         return True
     for i, field in enumerate(problem.fields):
-        if not values[0][:, i].isnan().all() and not _close(values[0][:, i], values[1][:, i], scales.sizes[field]):
+        at_low, at_high = values[0][:, i], values[1][:, i]
+        if not agree(at_low, at_high, SEAM_TOLERANCE * scales.sizes[field]):
             return False
     return True
 
@@ -86,8 +87,3 @@ def _moved(problem: Problem, x: Tensor, name: str, side: int) -> Tensor:
     moved = x.clone()
     moved[:, problem.domain.names.index(name)] = problem.domain[name][side]
     return moved
-
-
-def _close(a: Tensor, b: Tensor, scale: float) -> bool:
-    difference = (a - b).abs()
-    return bool((difference[difference.isfinite()] <= SEAM_TOLERANCE * scale).all())

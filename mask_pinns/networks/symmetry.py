@@ -13,19 +13,18 @@ Legend: N points, D coordinates, F fields.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import pi
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from mask_pinns.domains import Domain, Piece, Points
 from mask_pinns.jets import Derivatives, Jet
-from mask_pinns.jets.functions import sin
 from mask_pinns.networks.hard_constraints import HardConstraints, probe_points
 from mask_pinns.problems import Condition, Problem
 from mask_pinns.problems.conditions import qualified
 from mask_pinns.problems.failures import attribute_errors_to
 from mask_pinns.problems.fields import fields_of
+from mask_pinns.problems.probing import agree, probe_fields
 from mask_pinns.problems.scales import characteristic_scales
 from mask_pinns.registry import lookup, unknown
 from mask_pinns.settings import Parity
@@ -144,17 +143,12 @@ def _same_at_image(term: Condition, k: int, other: Condition, slot: int, name: s
 
 
 class _Probe:
-    """A symmetric function that is generic otherwise: a sum of waves in random directions, float64."""
+    """The problem's probe fields without offsets, made symmetric."""
 
     def __init__(self, problem: Problem, symmetry: Symmetry, hard: HardConstraints | None) -> None:
         self.problem, self.symmetry, self.hard = problem, symmetry, hard
         self.scales = characteristic_scales(problem)
-        domain, draw = problem.domain, Generator().manual_seed(0)
-        lengths = torch.tensor(domain.high, dtype=torch.float64) - torch.tensor(domain.low, dtype=torch.float64)
-        self.wave_vectors = torch.randn(8, len(domain), dtype=torch.float64, generator=draw) * pi / lengths
-        self.phases = torch.randn(8, dtype=torch.float64, generator=draw)
-        sizes = torch.tensor(list(self.scales.sizes.values()), dtype=torch.float64)[:, None]
-        self.amplitudes = sizes * torch.randn(len(problem.fields), 8, dtype=torch.float64, generator=draw)
+        self.sizes_of_fields = torch.tensor(list(self.scales.sizes.values()), dtype=torch.float64)
 
     def mirror(self, x: Tensor, name: str) -> Tensor:
         return self.symmetry.mirrored(Jet.constant(x), name).value
@@ -183,9 +177,8 @@ class _Probe:
         return jet if self.hard is None else self.hard(coordinates, jet)
 
     def _waves(self, x: Jet) -> Jet:
-        z = x.linear(self.wave_vectors, self.phases)
-        return z.compose(sin(z.value, z.derivatives.order)).linear(self.amplitudes)
+        return probe_fields(self.problem).waves(x) * self.sizes_of_fields
 
 
 def _nearly_equal(a: Tensor, b: Tensor, scale: float) -> bool:
-    return bool((a - b).abs().max() <= IMAGE_TOLERANCE * scale)
+    return agree(a, b, IMAGE_TOLERANCE * scale)

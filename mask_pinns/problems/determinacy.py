@@ -17,20 +17,21 @@ from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.functions import sin
 from mask_pinns.metrics import CONSTANT, TIME, SolutionErrors
 from mask_pinns.problems.conditions import Condition
-from mask_pinns.problems.probing import ProbeFields, Sensitivity
+from mask_pinns.problems.probing import Sensitivity, agree, half_lengths, once, probe_fields
 from mask_pinns.problems.problem import Problem
-from mask_pinns.problems.scales import Scales, characteristic_scales
+from mask_pinns.problems.scales import characteristic_scales
 
 TOLERANCE = 1e-9
 """Largest change of a residual, relative to its scale, by a shift that it does not depend on."""
 
 
+@once
 def check_dependence(problem: Problem) -> list[str]:
     """Compares what is declared with what residuals contain. Returns notes about derivatives that none contains.
 
     Raises ValueError for a field that neither the equation nor a condition contains.
     """
-    probe, scales = ProbeFields(problem), characteristic_scales(problem)
+    probe, scales = probe_fields(problem), characteristic_scales(problem)
     by_term = {term.name: probe.sensitivities(term, scales.offsets, scales.sizes) for term in problem.terms}
     used = [key for residuals in by_term.values() for s in residuals.values() for key in _contains(s)]
     for name in problem.fields:
@@ -51,13 +52,12 @@ def _is_maximal(m: str, problem: Problem) -> bool:
     return not any(all(other.count(c) >= m.count(c) for c in m) for other in others)
 
 
+@once
 def free_fields(problem: Problem) -> dict[str, str]:
     """For each field, up to what it is determined: "" (fully), CONSTANT, or TIME (a function of time)."""
-    probe = ProbeFields(problem)
     kinds = (TIME, CONSTANT) if "t" in problem.domain else (CONSTANT,)
     return {
-        name: next((kind for kind in kinds if _is_free(probe, problem, i, kind)), "")
-        for i, name in enumerate(problem.fields)
+        name: next((kind for kind in kinds if _is_free(problem, i, kind)), "") for i, name in enumerate(problem.fields)
     }
 
 
@@ -69,9 +69,8 @@ def require_independent_points(problem: Problem, terms: Iterable[Condition], wha
         terms: terms to try.
         what: what assumes that points are independent, for the message.
     """
-    scales = characteristic_scales(problem)
     for term in terms:
-        if couples_points(problem, term, scales):
+        if term.name in coupled_terms(problem):
             name = "its equation" if term is problem.equation else f"its condition {term.name!r}"
             raise ValueError(
                 f"{what} needs points that do not influence each other; in {problem.title}, {name} takes a mean, a sum "
@@ -80,9 +79,15 @@ def require_independent_points(problem: Problem, terms: Iterable[Condition], wha
             )
 
 
-def couples_points(problem: Problem, term: Condition, scales: Scales) -> bool:
+@once
+def coupled_terms(problem: Problem) -> list[str]:
+    """The names of the terms whose residuals at a point change with the other points."""
+    return [term.name for term in problem.terms if _couples_points(problem, term)]
+
+
+def _couples_points(problem: Problem, term: Condition) -> bool:
     """Whether residuals at every second point of each piece change if the others are left out."""
-    probe = ProbeFields(problem)
+    probe, scales = probe_fields(problem), characteristic_scales(problem)
     x = probe.points(term)
     pieces = len(term.place(problem.domain))
     count = len(x) // pieces
@@ -91,11 +96,10 @@ def couples_points(problem: Problem, term: Condition, scales: Scales) -> bool:
     with torch.no_grad():
         whole = probe.residuals(term, x, streams)
         alone = probe.residuals(term, x[half], {m: s[half] for m, s in streams.items()})
-    for name, residual in whole.items():
-        change = (residual[half[: len(residual)]] - alone[name]).abs()
-        if not bool((change[change.isfinite()] <= TOLERANCE * scales.residuals[name]).all()):
-            return True
-    return False
+    return not all(
+        agree(residual[half[: len(residual)]], alone[name], TOLERANCE * scales.residuals[name])
+        for name, residual in whole.items()
+    )
 
 
 def solution_errors(problem: Problem, **options: Any) -> SolutionErrors:
@@ -107,33 +111,31 @@ def solution_errors(problem: Problem, **options: Any) -> SolutionErrors:
     return SolutionErrors(free, None if times is None else times.unique(), **options)
 
 
-def _is_free(probe: ProbeFields, problem: Problem, field: int, kind: str) -> bool:
+def _is_free(problem: Problem, field: int, kind: str) -> bool:
     """Whether a shift of a field changes no residual."""
-    scales = characteristic_scales(problem)
+    probe, scales = probe_fields(problem), characteristic_scales(problem)
     for term in problem.terms:
         x = probe.points(term)
         streams = probe.streams(x, term.derivatives, scales.offsets, scales.sizes)
         size = scales.sizes[problem.fields[field]]
         shifted = {m: s.clone() for m, s in streams.items()}
-        for m, shift in _shift(probe, term, x, kind).items():
+        for m, shift in _shift(problem, term, x, kind).items():
             shifted[m][:, field] += size * shift
         with torch.no_grad():
             before, after = (probe.residuals(term, x, given) for given in (streams, shifted))
-        for name, residual in before.items():
-            change = (after[name] - residual).abs()
-            if not bool((change[change.isfinite()] <= TOLERANCE * scales.residuals[name]).all()):
-                return False
+        if not all(agree(r, after[name], TOLERANCE * scales.residuals[name]) for name, r in before.items()):
+            return False
     return True
 
 
-def _shift(probe: ProbeFields, term: Condition, x: Tensor, kind: str) -> dict[str, Tensor]:
+def _shift(problem: Problem, term: Condition, x: Tensor, kind: str) -> dict[str, Tensor]:
     """The streams of a shift of size one: a constant, or a wave in time."""
     if kind == CONSTANT:
         return {"": torch.ones(len(x), dtype=x.dtype)}
-    names = probe.problem.domain.names
+    names = problem.domain.names
     derivatives: Derivatives = term.derivatives
     wave = Jet.of_coordinates(x, names, derivatives).linear(
-        x.new_tensor([[2 / probe.lengths["t"] if c == "t" else 0.0 for c in names]])
+        x.new_tensor([[2 / half_lengths(problem.domain)["t"] if c == "t" else 0.0 for c in names]])
     )
     wave = wave.compose(sin(wave.value, derivatives.order))
     return {m: s[:, 0].expand(len(x)) for m, s in wave.streams.items()}

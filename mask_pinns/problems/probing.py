@@ -5,15 +5,18 @@ coordinate, derivatives of about one. The streams of such a field (its value and
 a residual, so that one reverse pass gives the residual's derivative by each of them. Everything here holds for the
 declaration alone: no network takes part.
 
+A problem does not change, so that what is found is kept (`once`).
 Legend: N points, D coordinates, F fields, m the multi-index of a derivative.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Generator, Tensor
@@ -33,6 +36,20 @@ PROBES = 128
 """Number of points on each piece of a place."""
 
 Streams = dict[str, Tensor]
+Found = TypeVar("Found")
+
+
+def once(find: Callable[[Problem], Found]) -> Callable[[Problem], Found]:
+    """Makes a function of a problem keep its results, as long as the problem lives."""
+    known: WeakKeyDictionary[Problem, Found] = WeakKeyDictionary()
+
+    @wraps(find)
+    def kept(problem: Problem) -> Found:
+        if problem not in known:
+            known[problem] = find(problem)
+        return known[problem]
+
+    return kept
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,8 @@ class ProbeFields:
         self.wave_vectors = torch.randn(WAVES, len(problem.domain), **like) / scale
         self.phases = torch.randn(WAVES, **like) * math.pi
         self.amplitudes = torch.randn(len(problem.fields), WAVES, **like) * (2 / WAVES) ** 0.5
-        self.middle = torch.tensor([(a + b) / 2 for a, b in map(problem.domain.__getitem__, problem.domain.names)])
+        limits = [problem.domain[c] for c in problem.domain.names]
+        self.middle = torch.tensor([(low + high) / 2 for low, high in limits], dtype=torch.float64)
 
     def points(self, term: Condition, count: int = PROBES) -> Tensor:
         """Points of a term's place, equally many on each piece."""
@@ -69,15 +87,17 @@ class ProbeFields:
             lambda dimension: torch.rand(count, dimension, dtype=torch.float64, generator=draw)
         )
 
+    def waves(self, coordinates: Jet) -> Jet:
+        """The sums of waves w (N, F), of about one, with their derivatives, from the jet of the coordinates (N, D)."""
+        centred = Jet(coordinates.derivatives, coordinates.streams | {"": coordinates.value - self.middle})
+        z = centred.linear(self.wave_vectors, self.phases)
+        return z.compose(sin(z.value, z.derivatives.order)).linear(self.amplitudes)
+
     def streams(
         self, x: Tensor, derivatives: Derivatives, offsets: Mapping[str, float], sizes: Mapping[str, float]
     ) -> Streams:
         """The streams (N, F) of the probe fields at points (N, D)."""
-        names = self.problem.domain.names
-        coordinates = Jet.of_coordinates(x, names, derivatives)
-        centred = Jet(derivatives, coordinates.streams | {"": x - self.middle.to(x)})
-        z = centred.linear(self.wave_vectors, self.phases)
-        waves = z.compose(sin(z.value, derivatives.order)).linear(self.amplitudes)
+        waves = self.waves(Jet.of_coordinates(x, self.problem.domain.names, derivatives))
         size = x.new_tensor([sizes[f] for f in self.problem.fields])
         offset = x.new_tensor([offsets[f] for f in self.problem.fields])
         full = {m: torch.zeros_like(waves.value) if s is None else s.expand_as(waves.value) * size
@@ -126,6 +146,18 @@ class ProbeFields:
     def unit(self, m: str) -> float:
         """The product of the half lengths of the coordinates of a multi-index."""
         return math.prod(self.lengths[c] for c in m)
+
+
+@once
+def probe_fields(problem: Problem) -> ProbeFields:
+    """The probe fields of a problem."""
+    return ProbeFields(problem)
+
+
+def agree(a: Tensor, b: Tensor, tolerance: float) -> bool:
+    """Whether all finite differences are at most the tolerance."""
+    difference = (a - b).abs()
+    return bool((difference[difference.isfinite()] <= tolerance).all())
 
 
 def half_lengths(domain: Domain) -> dict[str, float]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import exp, isfinite, log
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -26,7 +25,7 @@ from mask_pinns.domains import Points
 from mask_pinns.problems.conditions import Condition
 from mask_pinns.problems.conditions.targets import target_values
 from mask_pinns.problems.failures import attribute_errors_to
-from mask_pinns.problems.probing import ProbeFields, Sensitivity
+from mask_pinns.problems.probing import Sensitivity, once, probe_fields
 from mask_pinns.problems.problem import Problem
 
 MOST_DECADES = 60.0
@@ -45,10 +44,7 @@ class Scales:
     residuals: Mapping[str, float]
 
 
-_KNOWN: WeakKeyDictionary[Problem, Scales] = WeakKeyDictionary()
-"""Scales that have been computed; a problem does not change."""
-
-
+@once
 def characteristic_scales(problem: Problem) -> Scales:
     """The scales of a problem, from its declaration alone.
 
@@ -60,16 +56,14 @@ def characteristic_scales(problem: Problem) -> Scales:
         >>> scales.lengths
         {'x': 0.5, 't': 2.5}
     """
-    if problem not in _KNOWN:
-        _KNOWN[problem] = _Estimate(problem).scales()
-    return _KNOWN[problem]
+    return _Estimate(problem).scales()
 
 
 class _Estimate:
     """Finds the scales of one problem, step by step."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem, self.probe = problem, ProbeFields(problem)
+        self.problem, self.probe = problem, probe_fields(problem)
         self.offsets = dict.fromkeys(problem.fields, 0.0)
         self.sizes = dict.fromkeys(problem.fields, 0.0)
 
