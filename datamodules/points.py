@@ -28,6 +28,8 @@ STEPS_PER_EPOCH = 1000
 """Number of training batches in an epoch of Lightning."""
 VALIDATION_STEP = 2**32 - 1
 """Number that takes the place of the step when the validation points are drawn."""
+ODD = 0x9E3779B1
+"""Factor of the step in a seed: 2^32 over the golden ratio."""
 GRID_CHUNK = 8192
 """Number of points of the evaluation grid at a time."""
 SHARES: dict[str, Callable[[int, int], int]] = {"split": lambda n, ranks: -(-n // ranks), "each": lambda n, ranks: n}
@@ -36,11 +38,15 @@ SHARES: dict[str, Callable[[int, int], int]] = {"split": lambda n, ranks: -(-n /
 Shares are equal, so that the mean over ranks of their mean squares is the mean square over all points."""
 
 
-def generator(device: torch.device | str, *key: int | str) -> Generator:
-    """A generator seeded by the key alone: numbers from 0 to 2^32 - 1, and names."""
+def generator(device: torch.device | str, step: int, *key: int | str) -> Generator:
+    """A generator seeded by the step and the key alone: numbers from 0 to 2^32 - 1, and names.
+
+    A CPU's generator reads the low 32 bits of its seed. They are a hash of the key plus the step times an odd number,
+    so that no two steps have the same; a hash of both would give two of 40,000 steps the same with probability 1/6.
+    """
     words = [crc32(k.encode()) if isinstance(k, str) else k for k in key]
-    state = np.random.SeedSequence(words).generate_state(1, np.uint64)[0]
-    return Generator(device=device).manual_seed(int(state) >> 1)
+    high, low = map(int, np.random.SeedSequence(words).generate_state(2, np.uint32))
+    return Generator(device=device).manual_seed((high >> 1 << 32) + (low + step * ODD) % 2**32)
 
 
 class Batches:
@@ -161,12 +167,13 @@ class PointsDataModule(L.LightningDataModule):
         return ", ".join(name for name, n in self.counts.items() if self.shares(n, ranks) not in (n, n / ranks))
 
     def _draw_term(self, term: Condition, n: int, key: tuple[int, int], device: Any, dtype: torch.dtype) -> Tensor:
-        random = generator(device, self.seed, *key, term.name)
+        rank, step = key
+        random = generator(device, step, self.seed, rank, term.name)
 
         def sample(dimension: int) -> Tensor:
             if not dimension:
                 return torch.empty(1, 0, device=device, dtype=dtype)  # a single point, whatever the number n
-            fresh = key[1] == VALIDATION_STEP and self.sampler is SAMPLERS["grid"]  # its points are always the same
+            fresh = step == VALIDATION_STEP and self.sampler is SAMPLERS["grid"]  # its points are always the same
             return (SAMPLERS["sobol"] if fresh else self.sampler)(n, dimension, random, dtype)
 
         return self.places[term.name].draw(sample)
@@ -222,7 +229,7 @@ class PointsDataModule(L.LightningDataModule):
         module: Any = self._module()
         pool = self._draw_term(self.problem.equation, pool_size(len(x)), (rank, step), x.device, x.dtype)
         sizes = residual_sizes(module.objective, module.network, pool)
-        return pool[choose(sizes, len(x), *self.adaptive, generator(x.device, self.seed, rank, step, "adaptive"))]
+        return pool[choose(sizes, len(x), *self.adaptive, generator(x.device, step, self.seed, rank, "adaptive"))]
 
     def setup(self, stage: str) -> None:
         """Takes the terms of the module's loss. A fit starts without points of an earlier one."""

@@ -17,10 +17,14 @@ Sampler = Callable[[int, int, Generator, torch.dtype], Tensor]
 
 
 def latin_hypercube(n: int, d: int, generator: Generator, dtype: torch.dtype) -> Tensor:
-    """One point in each of n equal slices of every coordinate, the slices shuffled coordinate by coordinate."""
+    """One point in each of n equal slices of every coordinate, the slices shuffled coordinate by coordinate.
+
+    Points keep so far from the ends of their slices that rounding to the dtype moves none into the next one.
+    """
     jitter = torch.rand(n, d, generator=generator, device=generator.device, dtype=dtype)
     order = torch.stack([torch.randperm(n, generator=generator, device=generator.device) for _ in range(d)], 1)
-    return (order + jitter) / n
+    margin = min(0.5, n * torch.finfo(dtype).eps)
+    return order.to(dtype) / n + jitter.clamp(margin, 1 - margin) / n
 
 
 def sobol(n: int, d: int, generator: Generator, dtype: torch.dtype) -> Tensor:

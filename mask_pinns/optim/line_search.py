@@ -77,7 +77,7 @@ class _Search:
                 return trial, trial
             if trial.slope >= 0:
                 return trial, low
-            low, t = trial, _within(_cubic(low, trial), 1.1 * t, 10 * t, otherwise=2 * t)
+            low, t = trial, _farther(low, trial)
 
     def zoom(self, low: Trial, high: Trial) -> Trial:
         """Narrows the bracket; bisects it if interpolation has not halved it, so that neither end stays for good."""
@@ -94,6 +94,13 @@ class _Search:
             else:
                 low, high = trial, low if trial.slope * width >= 0 else high
         return min(low, high, key=lambda trial: trial.value)
+
+
+def _farther(low: Trial, trial: Trial) -> float:
+    """The next step length while f falls: the minimum of the cubic, or ten times as far where f does not turn up."""
+    if trial.slope <= low.slope:
+        return 10 * trial.t
+    return _within(_cubic(low, trial), 1.1 * trial.t, 10 * trial.t, otherwise=2 * trial.t)
 
 
 def _cubic(a: Trial, b: Trial) -> float:

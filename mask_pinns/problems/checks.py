@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
+from mask_pinns.checks import is_finite
 from mask_pinns.domains import Domain
 from mask_pinns.jets import Derivatives
 from mask_pinns.problems.fields import Field
@@ -44,3 +45,14 @@ def check_derivatives(names: Iterable[str], domain: Domain, owner: str) -> None:
                     f"the domain has {', '.join(domain.names)}"
                 )
     Derivatives(names)
+
+
+def check_scales(scales: Any, fields: Sequence[str], owner: str) -> None:
+    """Raises ValueError for anything but positive numbers by names of fields."""
+    if not isinstance(scales, Mapping):
+        raise ValueError(f'{owner}: scales is {scales!r}; expected sizes of fields, e.g. {{"{fields[0]}": 100.0}}')
+    for name, size in scales.items():
+        if name not in fields:
+            raise ValueError(f"{owner}: scales has {name!r}; the fields are {', '.join(fields)}")
+        if not (is_finite(size) and size > 0):
+            raise ValueError(f"{owner}: the scale of {name} is {size!r}; expected a number above 0")

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ import torch
 from torch import Tensor
 
 from mask_pinns.domains import Domain, Points
-from mask_pinns.problems.checks import check_derivatives, check_shape, checked_names
+from mask_pinns.problems.checks import check_derivatives, check_scales, check_shape, checked_names
 from mask_pinns.problems.coefficients import (
     coefficient_fields,
     convert_coefficients,
@@ -91,6 +92,7 @@ class Problem:
         exact(p): the solution, (N,) (for several fields a tuple, or a dict of those that are known); or
         reference: path of an .npz file beside the problem's own, with one array per coordinate and per field.
         grid: points per coordinate of the evaluation grid.
+        scales: sizes of fields, by name, for the dimensionless form; by default `characteristic_scales` finds them.
 
     A coefficient is a number, a string or a truth value, with a default. The initializer takes the coefficients: a
     problem does not define one.
@@ -116,6 +118,7 @@ class Problem:
     conditions: ClassVar[Any] = ()
     reference: ClassVar[Any] = None
     grid: ClassVar[int | None] = None
+    scales: ClassVar[Mapping[str, float]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -134,6 +137,7 @@ class Problem:
         derivatives = checked_names(self._declared("derivatives"), self.title)
         check_derivatives(derivatives, self.domain, self.title)
         self._check_grid()
+        check_scales(self._declared("scales"), self.fields, self.title)
         names = [term.name for term in self.terms]
         for name in names:
             if names.count(name) > 1:

@@ -5,7 +5,8 @@ about one, so that coordinates, fields and residuals are divided by characterist
 
     coordinate   half the length of the domain
     field        u = offset + size * N: the middle and half the range of the values that conditions prescribe; more if a
-                 source in some residual needs it; if no condition prescribes values, from a balance of the terms
+                 source in some residual needs it; if no condition prescribes values, from a balance of the terms; the
+                 size that the problem declares in `scales`, if it does
     residual     the largest of its terms, |d r / d (D^m u)| size(u) / length^m, and its source
 
 All of them follow a change of units: if a coordinate, a field or a residual is multiplied by a factor, its scale is
@@ -69,6 +70,7 @@ class _Estimate:
 
     def scales(self) -> Scales:
         self._from_values()
+        self.sizes |= {name: float(size) for name, size in self.problem.scales.items()}
         for _ in self.problem.fields:
             self._from_balances()
         for name, size in self.sizes.items():
@@ -132,6 +134,7 @@ class _Estimate:
             short = False
             for s in self._sensitivities().values():
                 sizes = {key: slope * self.sizes[key[0]] for key, slope in s.slopes.items() if slope}
+                sizes = {} if any(field in self.problem.scales for field, _ in sizes) else sizes
                 if sizes and s.source > 1.01 * max(sizes.values()):
                     field = max(sizes, key=lambda key: sizes[key])[0]
                     self.sizes[field] *= min(1e3, s.source / max(sizes.values())) ** 0.5

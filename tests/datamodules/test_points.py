@@ -32,6 +32,18 @@ def test_latin_hypercube_has_one_point_in_each_slice() -> None:
         assert sorted((column * 50).long().tolist()) == list(range(50))
 
 
+@pytest.mark.parametrize("n", [10, 1_000, 300_000])
+def test_slices_of_single_precision_keep_their_points(n: int) -> None:
+    x = SAMPLERS["latin_hypercube"](n, 2, generator("cpu", 0), torch.float32)
+    assert all(len((column.double() * n).floor().unique()) == n for column in x.T)
+
+
+def test_no_two_steps_have_the_same_seed() -> None:
+    """A generator of the CPU reads 32 bits of its seed; by chance two of 100,000 steps would have the same."""
+    seeds = {generator("cpu", step, 3, 0, "pde").initial_seed() % 2**32 for step in range(100_000)}
+    assert len(seeds) == 100_000
+
+
 def test_sobol_is_more_even_than_uniform() -> None:
     """Error of the mean of a smooth function: quasi-random points beat independent ones by far."""
     f = lambda x: torch.exp(x.sum(1)).mean() - (torch.e - 1) ** 2  # noqa: E731

@@ -117,6 +117,13 @@ def test_never_a_higher_point_however_few_evaluations(name: str, most: int) -> N
     assert evaluations <= most
 
 
+@pytest.mark.parametrize("first", [2.7e-5, 1e-9])
+def test_a_concave_stretch_is_left_quickly(first: float) -> None:
+    """The slope grows until the cubic has a minimum: steps ten times as long, not 1.1 times."""
+    start, accepted, evaluations, _ = search(lambda t: torch.log(1 + (t - 1.76) ** 2), first)
+    assert meets(start, accepted) and evaluations <= 14
+
+
 def test_a_line_that_falls_for_ever_ends() -> None:
     start, accepted, evaluations, _ = search(lambda t: -t)
     assert accepted.value < start.value

@@ -53,6 +53,16 @@ class Square(Rod):
         return 1e-30 * u.xx + u * u - self.source
 
 
+def test_a_declared_scale_is_taken() -> None:
+    class Declared(Steel):
+        scales = {"T": 5.0}
+
+    assert characteristic_scales(Declared()).sizes == {"T": 5.0}
+    for scales in ({"v": 1.0}, {"T": 0.0}, {"T": "5"}, [5.0]):
+        with pytest.raises(ValueError, match="scale"):
+            type("Wrong", (Steel,), {"scales": scales})()
+
+
 @pytest.mark.parametrize(
     ("problem", "field", "size"),
     [(Rod(), "u", 4e6), (Rod(source=1e-9), "u", 1e-9), (Pressure(), "P", 1e-3 * 5.0), (Square(), "u", 2e3)],
