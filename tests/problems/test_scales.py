@@ -55,7 +55,7 @@ class Square(Rod):
 
 def test_a_declared_scale_is_taken() -> None:
     class Declared(Steel):
-        scales = {"T": 5.0}
+        scales = {"T": 5.0}  # noqa: RUF012
 
     assert characteristic_scales(Declared()).sizes == {"T": 5.0}
     for scales in ({"v": 1.0}, {"T": 0.0}, {"T": "5"}, [5.0]):
