@@ -1,10 +1,8 @@
-"""The comparison in a study: pairs of cells, settings, and tests over both.
+"""The comparison in a study: pairs of cells, and settings; effects.py says how large the difference is.
 
 A pair is two cells that differ in the compared axis alone. Its value is log10 of their ratio of relative L2 errors:
 -1 is ten times better than the baseline. A cell that failed has an infinite error; a pair of which both failed is left
-out, as is one with a cell that is unfinished. A setting is all pairs that differ in the seed alone; it counts once, by
-its median, so that seeds do not count as independent evidence.
-The test is Wilcoxon's signed-rank test over settings; the same test over all pairs is given beside it.
+out, as is one with a cell that is unfinished. A setting is all pairs that differ in the seed alone.
 """
 
 from __future__ import annotations
@@ -15,13 +13,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
 
 from studies.grid import Study
 from studies.tables import ERROR
 
-MIN_RATIOS = 6
-"""Least number of ratios with which a signed-rank test can reach p < 0.05 (2 / 2^6 = 0.03)."""
 MAX_SOLVED_ERROR = 0.5
 """Largest relative error of a cell that counts as solved; the error of a field that is zero everywhere is 1."""
 
@@ -72,16 +67,15 @@ def _setting(pairs: pd.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def verdict(settings: pd.DataFrame, pairs: pd.DataFrame, value: str) -> dict[str, Any]:
-    """The results for one value: over all settings, over those that one of the two solves, and over all pairs."""
-    rows, ratios = settings[settings["value"] == value], pairs[pairs["value"] == value]["log_ratio"]
+def verdict(settings: pd.DataFrame, value: str) -> dict[str, Any]:
+    """The counts for one value: over all settings, and over those that one of the two solves."""
+    rows = settings[settings["value"] == value]
     solved = rows[(rows["error"] <= MAX_SOLVED_ERROR) | (rows["baseline"] <= MAX_SOLVED_ERROR)]
-    seeds = {"pairs": len(ratios), "better": int((ratios < 0).sum()), "p": p_value(ratios)}
-    return {"value": value, "all": summary(rows), "solved": summary(solved), "seeds": seeds}
+    return {"value": value, "all": summary(rows), "solved": summary(solved)}
 
 
 def summary(settings: pd.DataFrame) -> dict[str, Any]:
-    """Counts, the typical factor, and the test over settings; only their number if there are none."""
+    """Counts and the typical factor over settings; only their number if there are none."""
     if settings.empty:
         return {"settings": 0}
     ratios = settings["log_ratio"]
@@ -90,10 +84,4 @@ def summary(settings: pd.DataFrame) -> dict[str, Any]:
         "surely_better": int((settings["better"] == settings["pairs"]).sum()),
         "surely_worse": int((settings["worse"] == settings["pairs"]).sum()),
         "factor": 10.0 ** median(ratios), "best": 10.0 ** ratios.min(), "worst": 10.0 ** ratios.max(),
-        "p": p_value(ratios),
     }  # fmt: skip
-
-
-def p_value(ratios: pd.Series) -> float | None:
-    """p of Wilcoxon's signed-rank test, two-sided; None if there are too few ratios, or all are zero."""
-    return float(wilcoxon(ratios).pvalue) if len(ratios) >= MIN_RATIOS and ratios.any() else None

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from studies.effects import corrected, effect
 from studies.evidence import MAX_SOLVED_ERROR, by_setting, pairs, verdict
 from studies.grid import STUDIES, Cell, Study
 from studies.pictures import draw
@@ -46,7 +47,8 @@ def chapter(study: Study, results: Path) -> dict[str, Any] | None:
         "seeds": sorted(done["seed"].unique(), key=int) if "seed" in done else [],
         "devices": sorted(done["device"].unique()), "torch": sorted(done["torch"].unique()),
         "commits": sorted({str(c)[:9] for c in done["commit"]}), "dtypes": sorted(done["dtype"].unique()),
-        "verdicts": [verdict(settings, compared, value) for value in values],
+        "verdicts": [verdict(settings, value) for value in values],
+        "effects": [effect(compared, study, value) for value in values],
         "pairs": markdown(settings), "against": worse(settings),
         "unsolved": int((done[ERROR] > MAX_SOLVED_ERROR).sum()), "hours": done["wall_s"].sum() / 3600,
         "correlation": done[["drift", ERROR]].corr("spearman").iloc[0, 1],
@@ -95,11 +97,15 @@ def write_page(studies: Sequence[Study], results: Path, page: Path) -> None:
     chapters = [content for study in studies if (content := chapter(study, results))]
     if not chapters:
         raise ValueError(f"no results of {', '.join(study.name for study in studies)} are stored in {results}")
+    effects = iter(corrected([e for c in chapters for e in c["effects"]]))  # over all tests of the page
+    for c in chapters:
+        c["effects"] = {e.value: next(effects) for e in c["effects"]}
+    tests = sum(e.p == e.p for c in chapters for e in c["effects"].values())
     included = {c["study"].name for c in chapters}
     missing = [study.name for study in studies if study.name not in included]
     folder = results.relative_to(page.parent).as_posix() if results.is_relative_to(page.parent) else results.as_posix()
     text = environment.get_template("RESULTS.md.jinja").render(
-        chapters=chapters, missing=missing, folder=folder, solved=MAX_SOLVED_ERROR, whole=len(studies) > 1
+        chapters=chapters, missing=missing, folder=folder, solved=MAX_SOLVED_ERROR, tests=tests, whole=len(studies) > 1
     )
     page.write_text(text)
 

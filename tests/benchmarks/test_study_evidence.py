@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import wilcoxon
 from studies import runner
+from studies.effects import Effect, corrected, effect
 from studies.evidence import by_setting, pairs, summary, verdict
 from studies.grid import Study
 from studies.page import store, write_page
@@ -49,34 +49,56 @@ def test_pairs_by_hand(tmp_path: Path) -> None:
     assert (by.loc["a", "better"], by.loc["a", "worse"]) == (2, 1)
     assert by.loc["a", "spread"] == pytest.approx(80)
     assert by.loc["b", "log_ratio"] == pytest.approx(0.47712, abs=1e-5)
-    outcome = verdict(settings, compared, "True")
-    assert [outcome["all"][key] for key in ("better", "surely_better", "surely_worse", "p")] == [1, 0, 1, None]
+    outcome = verdict(settings, "True")
+    assert [outcome["all"][key] for key in ("better", "surely_better", "surely_worse")] == [1, 0, 1]
 
 
-def test_a_clear_difference_over_eight_settings_is_significant_and_none_is_not() -> None:
-    def p(ratios: list[float]) -> float:
-        return summary(pd.DataFrame({"log_ratio": ratios, "pairs": 3, "better": 3, "worse": 0}))["p"]
+def test_an_effect_by_hand(tmp_path: Path) -> None:
+    """Problems are the units: log10 0.1 and 0.01 have the mean -1.5; errors above 1 count as 1."""
+    errors = {("a", False): [0.5, 7.0], ("a", True): [0.05, 0.1], ("b", False): [0.1], ("b", True): [0.001]}
+    found = effect(pairs(table_of(errors), by_problem(tmp_path)), by_problem(tmp_path), "True")
+    assert (found.unit, found.units) == ("problem", 2)
+    assert found.factor == pytest.approx(10**-1.5)
+    half = 12.706 * 0.5**0.5 / 2**0.5  # t(0.975, 1), the standard deviation of -1 and -2
+    assert np.log10([found.low, found.high]) == pytest.approx([-1.5 - half, -1.5 + half], rel=1e-4)
+    one = effect(pairs(table_of({("a", False): [0.5], ("a", True): [0.05]}), by_problem(tmp_path)),
+                 by_problem(tmp_path), "True")  # fmt: skip
+    assert one.units == 0 and np.isnan(one.p) and not one.shown
 
-    assert p([-1.0, -0.9, -0.8, -0.7, -0.6, -0.5, -0.4, -0.3]) == pytest.approx(2 / 2**8)
-    assert p([-0.1, 0.2, -0.3, 0.4, -0.5, 0.6, -0.7, 0.75]) > 0.5
+
+@pytest.mark.parametrize(("problems", "shared"), [(4, 1.0), (4, 3.0), (1, 1.0)])
+def test_chance_alone_shows_a_difference_in_five_of_a_hundred_studies(
+    problems: int, shared: float, tmp_path: Path
+) -> None:
+    """24 settings of 4 problems that share their luck, or six widths of one problem and three seeds."""
+    study = Study.read(
+        write(tmp_path / "s.yaml", axes={"problem": ["a", "b"], "network.width": [1, 2], **TINY["axes"]})
+    )
+    draw = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        [{"problem": p, "width": w, "seed": s} for p in range(problems) for w in range(6) for s in range(3)]
+    )
+    common = rows["problem"] if problems > 1 else rows["seed"]
+    shown = []
+    for _ in range(400):
+        luck = shared * draw.normal(size=4)[common] + draw.normal(size=len(rows))
+        table = rows.assign(value="True", base=1e-5, error=10 ** (-5 + 0.5 * luck))
+        shown.append(effect(table, study, "True").shown)
+    assert 0.02 <= np.mean(shown) <= 0.08
+
+
+def test_several_tests_are_corrected_together() -> None:
+    given = [Effect("x", "problem", 4, 0.5, 0.1, 0.9, p, p) for p in (0.04, 0.01, float("nan"), 0.03)]
+    assert [e.corrected for e in corrected(given)] == pytest.approx([0.06, 0.03, float("nan"), 0.06], nan_ok=True)
 
 
 def test_a_setting_that_neither_solves_counts_in_one_verdict_alone(tmp_path: Path) -> None:
     study = by_problem(tmp_path)
     errors = {("a", False): [0.9], ("a", True): [0.8], ("b", False): [0.9], ("b", True): [0.1]}
     compared = pairs(table_of(errors), study)
-    outcome = verdict(by_setting(compared, study), compared, "True")
+    outcome = verdict(by_setting(compared, study), "True")
     assert (outcome["all"]["settings"], outcome["solved"]["settings"]) == (2, 1)
     assert outcome["solved"]["factor"] == pytest.approx(1 / 9)
-
-
-def test_the_test_over_seeds_takes_every_pair(tmp_path: Path) -> None:
-    study = by_problem(tmp_path)
-    errors = {("a", False): [1.0] * 6, ("a", True): [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}
-    compared = pairs(table_of(errors), study)
-    outcome = verdict(by_setting(compared, study), compared, "True")
-    assert outcome["all"]["p"] is None
-    assert outcome["seeds"] == {"pairs": 6, "better": 6, "p": pytest.approx(2 / 2**6)}
 
 
 def lost(table: pd.DataFrame, mask: bool, seed: int, state: str, reason: str = "") -> pd.DataFrame:
@@ -103,7 +125,7 @@ def test_a_cell_that_failed_is_the_worse_of_its_pair(tmp_path: Path) -> None:
         compared = pairs(cut, study)
         setting = by_setting(compared, study).iloc[0]
         assert (setting["pairs"], setting["better"], setting["worse"]) == (3, better, worse)
-        assert verdict(by_setting(compared, study), compared, "True")["all"]["factor"] == pytest.approx(factor)
+        assert verdict(by_setting(compared, study), "True")["all"]["factor"] == pytest.approx(factor)
 
 
 def test_pairs_of_which_both_failed_or_one_is_unfinished_are_left_out(tmp_path: Path) -> None:
@@ -113,11 +135,13 @@ def test_pairs_of_which_both_failed_or_one_is_unfinished_are_left_out(tmp_path: 
         assert pairs(cut, study)["seed"].tolist() == [0]
 
 
-def test_a_test_over_settings_counts_those_that_failed() -> None:
-    ratios = [-0.1, -0.2, -0.3, -0.4, -0.5, float("inf"), float("inf")]
-    result = summary(pd.DataFrame({"log_ratio": ratios, "pairs": 1, "better": 0, "worse": 0}))
-    assert result["p"] == pytest.approx(wilcoxon([-1, -2, -3, -4, -5, 6, 6]).pvalue)
-    assert result["worst"] == np.inf
+def test_an_effect_counts_cells_that_failed_as_an_error_of_one(tmp_path: Path) -> None:
+    study = by_problem(tmp_path)
+    table = table_of({("a", False): [0.1, 0.1], ("a", True): [0.01, 0.01]})
+    found = effect(pairs(lost(table, True, 1, "failed"), study), study, "True")
+    assert found.unit == "seed" and found.factor == pytest.approx(1.0), "a tenth, and ten times"
+    summed = summary(by_setting(pairs(lost(table, True, 1, "failed"), study), study))
+    assert summed["worst"] == np.inf
 
 
 def test_a_cell_that_is_there_twice_is_refused(tmp_path: Path) -> None:
