@@ -16,6 +16,7 @@ import yaml
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.cli.run_folder import UsageError, find_checkpoint, run_folder_of
 from mask_pinns.networks import network_options
+from mask_pinns.problems.loading import located
 from mask_pinns.settings import merge
 
 LONG_FORMS = {
@@ -44,6 +45,7 @@ def gather(words: list[str]) -> tuple[dict[str, Any], list[str]]:
         raise UsageError(str(error)) from None
     config: dict[str, Any] = {"problem": {"name": "wave"}, "network": {"name": "masked"}}
     problem, network = getattr(flags, "problem.name"), getattr(flags, "network.name")
+    problem = None if problem is None else located(problem)
     for file in _files(flags, problem):
         config = merge(config, load_yaml(file))
     if problem is not None and problem != config["problem"]["name"]:
@@ -104,6 +106,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
             raise UsageError(f"{key} in {path} is {content[key]!r}; expected a name, or a name with options")
         if not isinstance(content.get(key, {}).get("name", ""), str):
             raise UsageError(f"{key}.name in {path} is {content[key]['name']!r}; expected a name")
+    if "name" in content.get("problem", {}):
+        content["problem"]["name"] = located(content["problem"]["name"], path.parent)
     for key in ("trainer", "weights", "embedding"):
         if not isinstance(content.get(key, {}), dict):
             raise UsageError(f"{key} in {path} is {content[key]!r}; expected keys and values")

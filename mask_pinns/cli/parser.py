@@ -27,7 +27,7 @@ from mask_pinns.jets import ACTIVATIONS
 from mask_pinns.networks import NETWORKS, network_options
 from mask_pinns.optim import OPTIMIZERS
 from mask_pinns.problems import PROBLEMS
-from mask_pinns.problems.loading import problem_class
+from mask_pinns.problems.loading import located, problem_class
 from mask_pinns.settings import SETTINGS, Embedding, Option, flatten, options, plain
 
 COMMANDS = ("fit", "validate", "test", "predict")
@@ -75,6 +75,7 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
         if config[key] is None:
             raise UsageError(f"{key} is empty (null); give it a value or leave it out")
     settings = plain(config.as_dict())
+    settings["problem"]["name"] = located(settings["problem"]["name"])  # found from any folder when the run goes on
     checks.check_settings(settings)
     return command, SimpleNamespace(**settings)
 

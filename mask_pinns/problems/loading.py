@@ -1,10 +1,11 @@
 """Makes a problem from a spec: "wave", {"name": "wave", "c": 2.0}, "my_problem.py:MyProblem", or a Problem itself.
 
-A problem file is Python code and is run: load only files that you trust.
+A problem file is Python code and is run: load only files that you trust. It may import modules that lie beside it.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 import sys
@@ -28,6 +29,15 @@ def make_problem(spec: Spec | Problem) -> Problem:
     cls = problem_class(name)
     check_options(coefficients, cls.coefficient_fields(), f"coefficient of problem {name!r}:")
     return cls(**coefficients)
+
+
+def located(name: str, folder: Path | None = None) -> str:
+    """The spec "FILE.py:CLASS" with the whole path of a file that exists here, or in a folder; other names as given."""
+    path, suffix, class_name = name.rpartition(".py")
+    for base in (Path(), folder) if suffix else ():
+        if base is not None and (file := base / f"{path}.py").is_file():
+            return f"{file.resolve()}{class_name}"
+    return name
 
 
 def problem_class(name: str) -> type[Problem]:
@@ -65,6 +75,7 @@ def _module(path: Path) -> Any:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+        _make_neighbours_importable(path.resolve())
         try:
             spec.loader.exec_module(module)
         except BaseException as error:
@@ -73,6 +84,44 @@ def _module(path: Path) -> Any:
                 raise ValueError(f"problem file {path} fails: {in_words(error)}") from error
             raise
     return sys.modules[name]
+
+
+def _make_neighbours_importable(path: Path) -> None:
+    """Puts the folder of a file in front of the import path if the file imports a module that lies beside it.
+
+    Raises ValueError if another module of that name has been imported already: it would be taken in silence.
+    """
+    folder, seen, waiting = path.parent, {"mask_pinns"}, [path]
+    while waiting:
+        for name in _imported(waiting.pop()) - seen:
+            seen.add(name)
+            files = [f for f in (folder / f"{name}.py", *(folder / name).glob("*.py")) if f.is_file()]
+            if not files:
+                continue
+            if name in sys.modules and folder not in _home(sys.modules[name]).parents:
+                raise ValueError(
+                    f"problem file {path} imports {name}, which lies beside it, but another module {name} is imported "
+                    "already and would be taken; rename yours"
+                )
+            if str(folder) not in sys.path:
+                sys.path.insert(0, str(folder))
+            waiting += files
+
+
+def _home(module: Any) -> Path:
+    """The file or folder that a module was imported from; the root for one that is built into Python."""
+    return Path(getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", "/")))).resolve()
+
+
+def _imported(file: Path) -> set[str]:
+    """The first words of the modules that a file imports; none for a file that is not Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+    except (SyntaxError, ValueError, OSError):
+        return set()  # running it tells what is wrong
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in names} - {""}
 
 
 def describe(problem: Problem) -> dict[str, Any] | None:

@@ -51,6 +51,25 @@ def test_the_saved_configuration_repeats_the_run(command, tmp_path: Path) -> Non
     assert losses[0] == losses[1]
 
 
+def test_a_problem_file_is_found_from_any_folder(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its path is whole in config.yaml; a configuration file may name it as it lies beside it."""
+    (tmp_path / "mine.py").write_text(
+        "from mask_pinns import Box, Initial, Problem\n\nclass Mine(Problem):\n"
+        "    domain = Box(t=(0.0, 1.0))\n    derivatives = ('t',)\n    conditions = (Initial(u=1.0),)\n"
+        "    rate: float = 1.0\n\n    def residual(self, p, u):\n        return u.t + self.rate * u\n"
+    )
+    (tmp_path / "c.yaml").write_text("problem: {name: 'mine.py:Mine', rate: 2.0}\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert command("--config", "c.yaml", "--steps", "2")[0] == 0
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (run,) = (tmp_path / "runs").iterdir()
+    assert yaml.safe_load((run / "config.yaml").read_text())["problem"]["name"] == f"{tmp_path}/mine.py:Mine"
+    for words in (["--resume", str(run), "--steps", "4"], ["--config", str(tmp_path / "c.yaml"), "--steps", "2"]):
+        code, _, err = command(*words, tiny="--resume" not in words)
+        assert (code, err) == (0, "")
+
+
 def test_embedding_and_exact_conditions_from_yaml(command, tmp_path: Path) -> None:
     """A single name may stand without brackets."""
     (tmp_path / "c.yaml").write_text("problem: convection\nembedding: {periodic: x, harmonics: 2}\nexact: all\n")

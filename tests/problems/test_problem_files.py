@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,26 @@ def test_a_problem_from_a_file(tmp_path: Path) -> None:
 def test_specs_that_make_no_problem(spec, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_problem(spec)
+
+
+def test_modules_beside_a_problem_file_are_imported(tmp_path: Path) -> None:
+    for k, folder in enumerate((tmp_path / "one", tmp_path / "other")):
+        folder.mkdir()
+        (folder / "rates_beside.py").write_text(f"from more_beside_{k} import RATE\n")
+        (folder / f"more_beside_{k}.py").write_text(f"RATE = {k + 2}.0\n")
+        (folder / "mine.py").write_text(FILE.replace("1.0\n\n", "RATE\n\n") + "\nMine.__doc__ = 'Mine.'\n")
+        (folder / "mine.py").write_text("from rates_beside import RATE\n" + (folder / "mine.py").read_text())
+    path = list(sys.path)
+    try:
+        assert make_problem(f"{tmp_path}/one/mine.py:Mine").coefficients() == {"rate": 2.0}
+        with pytest.raises(ValueError, match="another module rates_beside is imported already"):
+            make_problem(f"{tmp_path}/other/mine.py:Mine")
+    finally:
+        sys.path[:] = path
+    (tmp_path / "torch.py").write_text("")
+    (tmp_path / "mine.py").write_text("import torch\n" + FILE)
+    with pytest.raises(ValueError, match="another module torch is imported already"):
+        make_problem(f"{tmp_path}/mine.py")
 
 
 def test_problem_files_that_fail_say_so(tmp_path: Path) -> None:
