@@ -121,6 +121,11 @@ class Ansatz:
             return values
         return self._initial_lift(p) + values - target_on_jets(target, p.at("t", self.domain["t"][0]))
 
+    def join_both_ends_of_time(self) -> None:
+        """Makes initial values one of two walls across t if the last values are prescribed too."""
+        if "t" in self.walls and len(self.initial) == 1 and self.extended is None:
+            self.walls["t"].setdefault(0, self.initial.pop())
+
     def factor(self, p: JetPoints) -> Scalar | float:
         """B, the factor of the network's output."""
         result: Scalar | float = 1.0
@@ -191,6 +196,8 @@ class HardConstraints:
             else:
                 raise ValueError(_refusal(condition, problem))
             self._require_few_walls(condition)
+            for ansatz in self.fields.values():
+                ansatz.join_both_ends_of_time()
             _try_targets(condition, condition.targets, problem)
             _try_targets(condition, getattr(condition, "extended", {}), problem)
 
