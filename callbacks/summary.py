@@ -26,7 +26,7 @@ from mask_pinns.metrics import CONSTANT, TIME
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems.determinacy import free_fields, solution_errors
 
-COMPARED_WITHOUT = {"": "", CONSTANT: ", up to a constant", TIME: ", up to a function of time"}
+COMPARED_WITHOUT = {"": "", CONSTANT: ", up to a constant", TIME: ", up to a constant at each time"}
 PACKAGES = ("mask-pinns", "torch", "lightning", "torchmetrics", "numpy")
 
 

@@ -24,6 +24,8 @@ STALL_RATIO = 0.98
 """Training stands still if the loss is more than this part of its value so many steps ago."""
 SOLVED_RATIO = 1e-8
 """A loss this small, relative to the first one, has converged and does not stand still."""
+UNSOLVED_RATIO = 1e-6
+"""A problem is not solved if the loss at fresh points ends above this part of the first loss."""
 FRESH_RATIO = 100.0
 """Fresh points contradict the loss if theirs is so many times as large, in several validations one after the other."""
 FRESH_VALIDATIONS = 3
@@ -31,7 +33,7 @@ FRESH_VALIDATIONS = 3
 
 def remedies(problem: Problem) -> list[str]:
     """Returns what usually helps if training of such a problem stands still, the most likely first."""
-    in_time = ["--causal 3 (a point counts once the equation holds at earlier times)"]
+    in_time = ["--causal 100 (a point counts once the equation holds at earlier times)"]
     return [
         *(in_time if "t" in problem.domain else []),
         "a larger --first_scale (3 to 30) where the solution oscillates or is steep",
@@ -40,15 +42,17 @@ def remedies(problem: Problem) -> list[str]:
 
 
 class TrainingAlarms(L.Callback):
-    """Tells once that training stands still, and once that the loss on fresh points stays far above the loss.
+    """Tells once that training stands still, that the loss on fresh points stays far above the loss, or that it ends
+    large.
 
     Training stands still if an optimizer that searches for its steps (all but the first-order ones) has not lowered the
     loss by 2 % in 12 steps, unless the loss is below 1e-8 of the first one. With causal weights, which let later times
-    count only step by step, neither the loss nor its value on fresh points tells, and nothing is said.
+    count only step by step, neither the loss nor its value on fresh points tells before the end.
 
     Args:
         console: the console of the messages; standard output if not given.
-        stops: end training if it stands still, with the reason `STANDS_STILL`.
+        stops: end training if it stands still, with the reason `STANDS_STILL`; causal weights that have not solved the
+            problem at the end stood still, too.
 
     `raised` contains the kinds of messages that were printed.
 
@@ -83,8 +87,28 @@ class TrainingAlarms(L.Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """An optimizer that found no lower loss ends its phase by itself, sooner than is told above."""
         assert isinstance(pl_module, MaskPINN)
-        if pl_module.stop_reason == "stalled" and not pl_module.objective.adaptive.causal:
+        causal = pl_module.objective.adaptive.causal
+        if pl_module.stop_reason == "stalled" and not causal:
             self._stands_still(pl_module)
+        if self._unsolved(trainer, pl_module) and STANDS_STILL not in self.raised:
+            fresh = float(trainer.callback_metrics["val/loss"])
+            part, helps = fresh / (pl_module.stepper.first_loss or 1.0), "; ".join(remedies(pl_module.problem))
+            self._tell(
+                "not solved",
+                f"the loss at fresh points ends at {fresh:.1e}, {part:.1e} of the first one: not solved yet; what "
+                f"usually helps: more --steps; {helps}",
+            )
+            if self.stops and causal:
+                pl_module.stop(STANDS_STILL)
+
+    @staticmethod
+    def _unsolved(trainer: L.Trainer, module: MaskPINN) -> bool:
+        """Whether an optimizer that searches has had its time and left a large loss at fresh points."""
+        fresh = trainer.callback_metrics.get("val/loss")
+        whole = module.stop_reason in ("steps", "patience", "stalled") and trainer.global_step >= STALL_STEPS
+        if fresh is None or not whole or not module.schedule.phase.method.searches:
+            return False
+        return float(fresh) > UNSOLVED_RATIO * (module.stepper.first_loss or float("inf"))
 
     def _stands_still(self, module: MaskPINN) -> None:
         """Tells that training stands still, and ends it if it is to end, unless it has converged."""

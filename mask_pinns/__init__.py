@@ -27,7 +27,7 @@ from mask_pinns.module import MaskPINN
 from mask_pinns.networks import NETWORKS
 from mask_pinns.objective import Objective
 from mask_pinns.optim import OPTIMIZERS
-from mask_pinns.problems import PROBLEMS, Condition, Dirichlet, Initial, Neumann, Periodic, Problem
+from mask_pinns.problems import PROBLEMS, Condition, Dirichlet, Initial, Neumann, Periodic, Pin, Problem
 from mask_pinns.problems.scales import characteristic_scales
 from mask_pinns.recipe import recipe_for
 from mask_pinns.settings import Constraints, Embedding, LossSettings, Sampling, TrainingSettings
@@ -36,7 +36,7 @@ from mask_pinns.version import __version__
 __all__ = [
     "ACTIVATIONS", "NETWORKS", "OPTIMIZERS", "PROBLEMS", "SAMPLERS", "Box", "Condition", "Constraints", "Derivatives",
     "Dirichlet", "Domain", "Embedding", "FeatureStatistics", "Initial", "Jet", "JetNetwork", "LastCheckpoint",
-    "LossSettings", "MaskPINN", "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic",
+    "LossSettings", "MaskPINN", "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin",
     "PointsDataModule", "Problem", "Progress", "RunSummary", "Sampling", "SolutionFigures", "StopOnSignal",
     "Throughput", "TrainingAlarms", "TrainingSettings", "__version__", "best_checkpoint", "characteristic_scales",
     "recipe_for",

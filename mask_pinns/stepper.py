@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mask_pinns.checkpoints.rollback import GoodWeights, NonFiniteLoss, nonfinite_parameter
+from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.objective import Objective, PointSets
 from mask_pinns.objective.compilation import COMPILE_MODES, Loss, compiled_loss, should_compile
 from mask_pinns.objective.jacobian import Jacobian
@@ -71,7 +72,8 @@ class Stepper:
 
     Attributes:
         loss: the function that evaluates the loss, compiled or eager; chosen at the first step.
-        first_loss: the loss at the very start of the training, None before; a checkpoint contains it.
+        first_loss: the loss at the very start of the training, without adaptive weights; None before. A checkpoint
+            contains it.
         last_loss: the loss at the start of the latest step.
         evaluations, points: number of evaluations of the loss, and sum of their numbers of points, in this session.
         compile_seconds: time that compilation took.
@@ -109,6 +111,8 @@ class Stepper:
         if balances:
             self._balance(points)
         self._freeze_causal_weights(method, points)
+        if self.first_loss is None and (host.objective.adaptive.causal or balance):
+            self.first_loss = self._unadapted_loss(points)
         self.loss = self.loss or self._prepare_loss(points)
         redrawn = host.resample and host.global_step % host.resample == 0
         if method.remembers_points and (redrawn or balances):
@@ -152,6 +156,12 @@ class Stepper:
             objective.freeze_causal_weights(self.host.network, points, mean)
         else:
             objective.adaptive.frozen_causal_weights = None
+
+    def _unadapted_loss(self, points: PointSets) -> float:
+        with evaluation_mode(self.host.network):
+            loss = self.host.objective.unadapted_loss(self.host.network, points).detach()
+        mean = self.host.mean_over_ranks
+        return float(loss if mean is None else mean(loss))
 
     def _balance(self, points: PointSets) -> None:
         """Updates the residuals' multipliers; always eager."""

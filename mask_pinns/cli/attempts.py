@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 from mask_pinns.problems import Problem
 
-CAUSAL = 3.0
+CAUSAL = 100.0
 """Strictness of the causal weights in the attempt with them."""
 SCALE_FACTOR = 3.0
 """Factor on the frequencies at which the first layer starts, in the attempt with higher ones."""

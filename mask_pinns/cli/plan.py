@@ -52,8 +52,8 @@ def notes(module: MaskPINN) -> list[str]:
     """
     title = module.problem.title
     free = [
-        f"{title} determines {name} only up to a {kind.replace('time', 'function of time')}: errors are compared "
-        "without it; a condition at a point fixes it"
+        f"{title} determines {name} only up to a {kind.replace('time', 'constant at each time')}: errors are compared "
+        f"without it; Pin({name}=0.0) among its conditions fixes it at a corner"
         for name, kind in free_fields(module.problem).items() if kind
     ]  # fmt: skip
     unused = [f"{title}: {note}" for note in check_dependence(module.problem)]

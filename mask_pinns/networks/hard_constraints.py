@@ -29,6 +29,7 @@ from torch.quasirandom import SobolEngine
 from mask_pinns.domains import SIDES, Domain, Place, Points
 from mask_pinns.jets import Derivatives, Jet, Scalar
 from mask_pinns.jets.functions import tanh
+from mask_pinns.jets.points import JetPoints
 from mask_pinns.problems import Condition, Dirichlet, Initial, Periodic, Problem
 from mask_pinns.problems.conditions import Target, qualified
 from mask_pinns.problems.fields import fields_of
@@ -44,34 +45,6 @@ MANY_WALLS = 4
 """From so many coordinates with walls on, walls of one common target are lifted by this target itself."""
 MOST_WALLS = 4
 """Most coordinates with walls of different targets: A takes 3^D evaluations of targets."""
-
-
-class JetPoints:
-    """The points that a target receives: `p.x` is a Scalar, the coordinate with its derivatives."""
-
-    def __init__(self, coordinates: Mapping[str, Scalar]) -> None:
-        self._coordinates = dict(coordinates)
-
-    @classmethod
-    def of(cls, x: Tensor, names: Sequence[str], derivatives: Derivatives) -> JetPoints:
-        """x: (N, D), with the derivatives of the coordinates themselves."""
-        columns = (Jet.of_coordinates(x[:, i : i + 1], (n,), derivatives) for i, n in enumerate(names))
-        return cls({n: Scalar(c.map(lambda s: s[:, 0])) for n, c in zip(names, columns, strict=True)})
-
-    def at(self, name: str, value: float) -> JetPoints:
-        """The same points moved to a face: one coordinate is fixed, with derivatives of zero."""
-        jet = self._coordinates[name].jet
-        fixed = Scalar(Jet(jet.derivatives, {"": torch.full_like(jet.value[:1], value)}))
-        return JetPoints(self._coordinates | {name: fixed})
-
-    def __getattr__(self, name: str) -> Scalar:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name not in self._coordinates:
-            raise ValueError(
-                f"p.{name}: targets of exact conditions use the coordinates {', '.join(self._coordinates)}"
-            )
-        return self._coordinates[name]
 
 
 @dataclass

@@ -62,13 +62,24 @@ def test_what_is_no_stall(monkeypatch: pytest.MonkeyPatch, values: list[float], 
     assert told(monkeypatch, values, fresh=1e-9, **options)[1] == []
 
 
-@pytest.mark.parametrize(("fresh", "expected"), [(5e3, ["fresh points"]), (3.0, [])])
+@pytest.mark.parametrize(("fresh", "expected"), [(5e3, True), (3.0, False)])
 def test_fresh_points_that_contradict_the_loss_are_told(
-    monkeypatch: pytest.MonkeyPatch, fresh: float, expected: list[str]
+    monkeypatch: pytest.MonkeyPatch, fresh: float, expected: bool
 ) -> None:
     text, raised, *_ = told(monkeypatch, FALLING, fresh)
-    assert raised == expected
-    assert ("at fresh ones: believe the latter" in text) == bool(expected)
+    assert ("fresh points" in raised) == expected
+    assert ("at fresh ones: believe the latter" in text) == expected
+
+
+@pytest.mark.parametrize(("fresh", "expected"), [(1e-3, ["not solved"]), (1e-9, [])])
+@pytest.mark.parametrize("stops", [False, True])
+def test_what_is_not_solved_at_the_end_is_told(
+    monkeypatch: pytest.MonkeyPatch, fresh: float, expected: list[str], stops: bool
+) -> None:
+    """With causal weights, too, of which nothing is told before; then it counts as a stall."""
+    text, raised, _, reason = told(monkeypatch, FLAT, fresh, causal=1.0, stops=stops)
+    assert raised == expected and ("1.0e-03 of the first one: not solved yet" in text) == bool(expected)
+    assert (reason == STANDS_STILL) == (stops and bool(expected))
 
 
 def test_patience_ends_training_when_fresh_points_get_no_better(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ FLAGS = ["--optimizer", "gauss_newton", "--steps", "16", "--on_stall", "retry", 
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"), [("Decay", [{"causal": 3.0}]), ("Bar", [{"network": {"first_scale": 6.0}}])]
+    ("name", "changes"), [("Decay", [{"causal": 100.0}]), ("Bar", [{"network": {"first_scale": 6.0}}])]
 )
 def test_it_begins_again_and_each_attempt_is_a_run(
     command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, changes: list[dict]

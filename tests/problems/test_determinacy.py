@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mask_pinns import Box, Condition, Dirichlet, Initial, MaskPINN, Neumann, Periodic, Problem
+from mask_pinns import Box, Condition, Dirichlet, Initial, MaskPINN, Neumann, Periodic, Pin, Problem
 from mask_pinns.problems.determinacy import check_dependence, free_fields, require_independent_points
 
 
@@ -33,6 +33,10 @@ class Pinned(Steady):
     conditions = (*Steady.conditions, Condition("level", {"x": 0.5, "y": 0.5}, lambda p, u, P: P - 1.0))
 
 
+class PinnedAtTheCorner(Flow):
+    conditions = (*Flow.conditions, Pin(P=0.0))
+
+
 class Insulated(Problem):
     domain = Box(x=(0.0, 1.0))
     derivatives = ("xx",)
@@ -48,6 +52,7 @@ class Insulated(Problem):
         (Flow(), {"u": "", "P": "time"}),
         (Steady(), {"u": "", "P": "constant"}),
         (Pinned(), {"u": "", "P": ""}),
+        (PinnedAtTheCorner(), {"u": "", "P": ""}),
         (Insulated(), {"u": "constant"}),
     ],
 )

@@ -1,0 +1,46 @@
+"""`Pin`: the value of a field at one point, for a field that a problem determines only up to a constant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mask_pinns.domains import Domain, Place, Points
+from mask_pinns.problems.conditions.condition import Condition, Fields, Residuals
+from mask_pinns.problems.conditions.targets import Target, check_targets, mismatch
+
+
+class Pin(Condition):
+    """Values at one point in space, at all times: `Pin(P=0.0)`, `Pin(at={"x": 1.0, "y": 0.0}, P=101325.0)`.
+
+    A pressure that enters by its gradient alone has no level; a pin fixes it, where an error up to the mean is not
+    enough. Without `at`, the point is the corner of the domain at which every coordinate but t is lowest.
+
+    Example:
+        >>> from mask_pinns import Box, Pin
+        >>> Pin(P=0.0).place(Box(x=(0, 1), y=(2, 3), t=(0, 5))).pieces[0].free
+        ['t']
+    """
+
+    def __init__(
+        self, name: str = "pin", weight: float = 1.0, at: Mapping[str, float] | None = None, **targets: Target
+    ) -> None:
+        super().__init__(name, at or {}, residual=lambda *_: None, weight=weight)
+        if not targets:
+            raise ValueError(f"condition {name!r}: give at least one target, e.g. Pin(P=0.0)")
+        self.targets = targets
+
+    def place(self, domain: Domain) -> Place:
+        if missing := [c for c in self.at if c not in domain]:
+            raise ValueError(f"condition {self.name!r} fixes {missing[0]}; the domain has {', '.join(domain.names)}")
+        corner = {c: domain[c][0] for c in domain.names if c != "t" or len(domain) == 1}
+        return Condition(self.name, corner | self.at, lambda *_: None).place(domain)
+
+    def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
+        return {key: mismatch(self.name, fields, key, target, p) for key, target in self.targets.items()}
+
+    def prescribed(self, field: str) -> Target | None:
+        return self.targets.get(field)
+
+    def check(self, domain: Domain, fields: Sequence[str]) -> None:
+        super().check(domain, fields)
+        check_targets(self.name, self.targets, fields)
