@@ -138,6 +138,7 @@ class RunSummary(L.Callback):
             "free": {f: kind for f, kind in free_fields(module.problem).items() if kind},
             "loss": finite(float(module.stepper.last_loss)),
             "val_loss": finite(float(trainer.callback_metrics.get("val/loss", torch.nan))),
+            "relative_residual": relative_residual(module, trainer.callback_metrics.get("val/loss")),
             "steps": trainer.global_step,
             "evaluations": module.stepper.evaluations,
             "rollbacks": module.good.count if module.good else 0,
@@ -191,6 +192,9 @@ class RunSummary(L.Callback):
         table.add_row("loss", "not finite" if result["loss"] is None else f"{result['loss']:.3e}")
         if result["val_loss"] is not None:
             table.add_row("fresh points", f"{result['val_loss']:.3e}, the loss where it is not trained")
+        if result["rel_l2"] is None and result["relative_residual"] is not None:
+            size = f"residuals at fresh points are about {result['relative_residual']:.1e} of their terms"
+            table.add_row("estimate", f"{size}; --verify estimates the error")
         table.add_row("steps", f"{result['steps']:,}")
         table.add_row("time", f"{result['wall_s']:.1f} s, {result['s_per_step'] * 1e3:.2f} ms a step")
         seconds, at_end = result["statistics_s"], result["statistics_end_s"]
@@ -202,6 +206,14 @@ class RunSummary(L.Callback):
         table.add_row("run", str(self.folder))
         table.add_row("watch", f"tensorboard --logdir {self.folder}")
         self.console.print(table)
+
+
+def relative_residual(module: MaskPINN, fresh: torch.Tensor | None) -> float | None:
+    """Returns the size of residuals at fresh points relative to their terms; None where they have their units.
+
+    It is the root of the loss, which counts soft conditions by their weights, so that it is rather too large.
+    """
+    return finite(float(fresh) ** 0.5) if fresh is not None and module.objective.scales else None
 
 
 def finite(x: float) -> float | None:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+from rich.table import Table
 from torch import Tensor
 
 from mask_pinns.memory import require_memory
 from mask_pinns.module import MaskPINN
+from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.objective import PointSets
 from mask_pinns.objective.compilation import flops, should_compile
 from mask_pinns.objective.jacobian import Jacobian
@@ -28,6 +30,15 @@ COMPILED_FACTOR = 2.0
 
 TRIALS = 3
 """Evaluations of the residuals in a least-squares step: one for each damping that is tried, one for the correction."""
+
+
+def plan_table(module: MaskPINN, points: PointSets, steps: int) -> Table:
+    """Returns the plan as a table."""
+    table = Table(show_header=False, title=f"{module.problem.title}: the plan")
+    with evaluation_mode(module):
+        for label, text in plan(module, points, steps):
+            table.add_row(label, text)
+    return table
 
 
 def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str]]:

@@ -12,21 +12,19 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
-from rich.table import Table
 
 from mask_pinns import callbacks
 from mask_pinns.callbacks.training_alarms import STANDS_STILL
 from mask_pinns.checkpoints.compatibility import changes
 from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, load_weights, resume_error
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
-from mask_pinns.cli.attempts import in_words, next_attempt
 from mask_pinns.cli.checks import check_problem
 from mask_pinns.cli.configuration import load_yaml, save
+from mask_pinns.cli.further_runs import in_words, keep_estimate, next_attempt, verifying
 from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, burst, intervals
-from mask_pinns.cli.plan import notes, plan, require_training_memory
+from mask_pinns.cli.plan import notes, plan_table, require_training_memory
 from mask_pinns.cli.points_file import read_points
 from mask_pinns.cli.run_folder import (
     Stopped,
@@ -37,10 +35,9 @@ from mask_pinns.cli.run_folder import (
     run_folder_of,
     stop_error,
 )
-from mask_pinns.cli.trainer import PRECISIONS, lost_process, make_trainer
+from mask_pinns.cli.trainer import PRECISIONS, lost_process, make_loggers, make_trainer
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.module import MaskPINN
-from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.problems.failures import ProblemFailed
 from mask_pinns.registry import lookup
 from mask_pinns.settings import (
@@ -105,6 +102,8 @@ def build(config: SimpleNamespace) -> Run:
     run = Run(config, module, data, Console(quiet=bool(getattr(rank_zero_only, "rank", 0))))
     trainer = make_trainer(config, logger=False)
     check_problem(module, data, trainer.world_size)
+    if config.verify and trainer.world_size > 1:
+        raise UsageError("--verify trains a second time in this process; use one process")
     require_training_memory(module, data.counts, trainer.world_size, trainer.strategy.root_device)
     make_callbacks(run, Path(config.folder))
     return run
@@ -167,7 +166,19 @@ def fit(run: Run, tried: tuple[str, ...] = ()) -> int:
                 load_weights(find_checkpoint(config.start_from, Path(config.folder), "best.ckpt"), run.module.network)
             folder = locks.enter_context(locked(new_folder(config)))
         code = train(run, folder, checkpoint, done)
-    return try_again(run, folder, tried) if run.module.stop_reason == STANDS_STILL else code
+    if run.module.stop_reason == STANDS_STILL:
+        return try_again(run, folder, tried)
+    return verify(run, folder) if config.verify and not code else code
+
+
+def verify(run: Run, folder: Path) -> int:
+    """Trains a second, wider network at more points; their difference estimates the error. Returns the exit code."""
+    run.console.print(f"verifying {folder} by a second run", highlight=False)
+    other = build(verifying(run.config, folder))
+    code = fit(other)
+    if not code:
+        run.console.print(keep_estimate(folder, run.module, other.module), highlight=False, soft_wrap=True)
+    return code
 
 
 def try_again(run: Run, folder: Path, tried: tuple[str, ...]) -> int:
@@ -243,28 +254,17 @@ def announce(run: Run, folder: Path, ranks: int) -> None:
         run.console.print(f"points of {uneven} do not divide by {ranks} processes: rounded up")
 
 
-def make_loggers(folder: Path, done: int) -> list[Any]:
-    """Makes the loggers of TensorBoard and metrics.csv. On resume they drop what was logged after the checkpoint."""
-    purge = done + 1 if done else None
-    tensorboard = TensorBoardLogger(folder.parent, folder.name, version="", default_hp_metric=False, purge_step=purge)
-    return [tensorboard, callbacks.MetricsFile(folder, resume_at=done)]
-
-
 def explain(run: Run) -> None:
     """Prints the plan of the training, with an estimate of the time of a step on this machine."""
     trainer = make_trainer(run.config, logger=False)
     if not trainer.is_global_zero:
         return
-    module = run.module
     device = trainer.strategy.root_device
-    trainer.strategy.precision_plugin.convert_module(module)
-    module.to(device)
-    dtype = next(module.network.parameters()).dtype
-    table = Table(show_header=False, title=f"{module.problem.title}: the plan")
-    with evaluation_mode(module):
-        for label, text in plan(module, run.data.draw(0, 0, trainer.world_size, device, dtype), run.steps):
-            table.add_row(label, text)
-    run.console.print(table)
+    trainer.strategy.precision_plugin.convert_module(run.module)
+    run.module.to(device)
+    dtype = next(run.module.network.parameters()).dtype
+    points = run.data.draw(0, 0, trainer.world_size, device, dtype)
+    run.console.print(plan_table(run.module, points, run.steps))
 
 
 def evaluate(run: Run, stage: str) -> int:

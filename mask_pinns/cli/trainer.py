@@ -1,4 +1,4 @@
-"""Makes the Trainer of a run, with the requested processes, devices and precision.
+"""Makes the Trainer and the loggers of a run, with the requested processes, devices and precision.
 
 Lightning starts the processes of one machine. A launcher (torchrun, SLURM) has started them already and gives their
 number in the environment. That number must equal the number by the flags, or every process would train alone and take
@@ -8,13 +8,16 @@ itself for the first.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from mask_pinns.callbacks import MetricsFile
 from mask_pinns.cli.run_folder import UsageError
 from mask_pinns.registry import lookup
 
@@ -87,3 +90,10 @@ def lost_process(error: Exception, trainer: L.Trainer) -> bool:
     """Tells whether training on several processes failed because one of them was lost."""
     lost = isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in LOST_PROCESS_SIGNS)
     return trainer.world_size > 1 and lost
+
+
+def make_loggers(folder: Path, done: int) -> list[Any]:
+    """Makes the loggers of TensorBoard and metrics.csv. On resume they drop what was logged after the checkpoint."""
+    purge = done + 1 if done else None
+    tensorboard = TensorBoardLogger(folder.parent, folder.name, version="", default_hp_metric=False, purge_step=purge)
+    return [tensorboard, MetricsFile(folder, resume_at=done)]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.functions import sin
-from mask_pinns.metrics import CONSTANT, TIME, SolutionErrors
+from mask_pinns.metrics import CONSTANT, TIME, Errors, SolutionErrors
 from mask_pinns.problems.conditions import Condition
 from mask_pinns.problems.probing import Sensitivity, agree, half_lengths, once, probe_fields
 from mask_pinns.problems.problem import Problem
@@ -104,9 +104,18 @@ def _couples_points(problem: Problem, term: Condition) -> bool:
 
 def solution_errors(problem: Problem, **options: Any) -> SolutionErrors:
     """A metric of the errors of a problem's fields, each compared up to what the problem determines."""
-    free = (
-        list(free_fields(problem).values()) if problem.evaluation().values is not None else ["" for _ in problem.fields]
-    )
+    known = problem.evaluation().values is not None
+    return _metric(problem, list(free_fields(problem).values()) if known else ["" for _ in problem.fields], **options)
+
+
+def errors_between(problem: Problem, first: Tensor, second: Tensor) -> Errors:
+    """The errors by field of one solution against another, both (M, F) at the evaluation points."""
+    metric = _metric(problem, list(free_fields(problem).values()), sync_on_compute=False)
+    metric.update(first, second, problem.domain.time(problem.evaluation().points))
+    return metric.compute()  # type: ignore[no-any-return]
+
+
+def _metric(problem: Problem, free: list[str], **options: Any) -> SolutionErrors:
     times = problem.domain.time(problem.evaluation().points) if TIME in free else None
     return SolutionErrors(free, None if times is None else times.unique(), **options)
 

@@ -23,7 +23,8 @@ from mask_pinns.report.figures import Picture, drift_pictures, training_picture
 from mask_pinns.report.run_record import RunRecord
 
 SUMMARY_LABELS = {
-    "problem": "problem", "rel_l2": "relative L2", "max_error": "largest error", "loss": "loss", "steps": "steps",
+    "problem": "problem", "rel_l2": "relative L2", "estimated_rel_l2": "relative L2, estimated", "max_error":
+    "largest error", "loss": "loss", "val_loss": "loss at fresh points", "steps": "steps",
     "wall_s": "training, s", "s_per_step": "s a step", "statistics_s": "statistics, s", "statistics_end_s":
     "statistics at the end, s", "parameters": "parameters",
     "optimizer": "optimizer", "dtype": "precision", "device": "device", "seed": "seed", "stop_reason": "stopped by",

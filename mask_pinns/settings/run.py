@@ -20,6 +20,8 @@ class RunSettings:
         resume: go on with a run: last, a run folder, or a checkpoint
         start_from: --from RUN: a new run with the weights of another one (a run folder or checkpoint), and its
             configuration but for what --config and flags change: problem, coefficients, optimizer, points, ...
+        verify: train a second, wider network at more points afterwards: the difference estimates the error where no
+            solution is known
         ckpt_path: run folder or checkpoint to validate, test or predict with
         predict_points: .npy or .csv file of the points (N, D) of a prediction
         explain: print the plan before training: points, terms, streams, cost
@@ -31,6 +33,7 @@ class RunSettings:
     name: str | None = setting(None, decides=False)
     resume: str | None = setting(None, decides=False)
     start_from: str | None = setting(None, decides=False)
+    verify: bool = setting(False, switch=True, decides=False)
     ckpt_path: str | None = setting(None, decides=False)
     predict_points: str | None = setting(None, decides=False)
     explain: bool = setting(False, switch=True, decides=False)

@@ -1,4 +1,4 @@
-"""A run that stands still begins again with what usually helps, as a run of its own."""
+"""Runs that follow a run: one that stands still begins again with what usually helps; a second one verifies it."""
 
 from __future__ import annotations
 
@@ -60,3 +60,32 @@ def test_a_stall_is_only_told_unless_it_is_to_begin_again(command, tmp_path: Pat
     summary = json.loads((tmp_path / "runs/a/summary.json").read_text())
     assert (summary["steps"], summary["training_alarms"]) == (16, ["stands still"])
     assert summary["val_loss"] > 0
+
+
+EXACT = """
+    def exact(self, p):
+        import torch
+        return torch.exp(-p.t)
+"""
+
+
+def test_a_second_run_estimates_the_error(command, tmp_path: Path) -> None:
+    """Beside the error that is known here; the second run is wider, has more points and another seed."""
+    (tmp_path / "mine.py").write_text(FILE.replace("        return u.t + u\n", "        return u.t + u\n" + EXACT))
+    flags = ["--optimizer", "gauss_newton", "--steps", "5", "--width", "4", "--blocks", "1", "--verify"]
+    code, out, err = command("--problem", f"{tmp_path}/mine.py:Decay", *flags)
+    assert (code, err) == (0, "")
+    first, second = (
+        yaml.safe_load((tmp_path / f"runs/{n}/config.yaml").read_text()) for n in ("Decay-1", "Decay-1-verify")
+    )
+    assert (second["seed"], second["network"]["width"]) == (first["seed"] + 1, 5)
+    assert second["points"]["pde"] >= 1.5 * first["points"]["pde"] and not second["verify"]
+    summary = json.loads((tmp_path / "runs/Decay-1/summary.json").read_text())
+    assert 0.2 < summary["estimated_rel_l2"] / summary["rel_l2"] < 5
+    assert "estimated relative L2 of" in out and f"{summary['estimates']['u']:.1e} for u" in out
+
+
+def test_residuals_tell_where_no_solution_is_known(command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(FILE)
+    code, out, _ = command("--problem", f"{tmp_path}/mine.py:Bar", "--steps", "2", "--dimensionless", "true")
+    assert code == 0 and "of their terms; --verify estimates the error" in " ".join(out.replace("│", " ").split())
