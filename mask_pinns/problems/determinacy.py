@@ -112,7 +112,7 @@ def errors_between(problem: Problem, first: Tensor, second: Tensor) -> Errors:
     """The errors by field of one solution against another, both (M, F) at the evaluation points."""
     metric = _metric(problem, list(free_fields(problem).values()), sync_on_compute=False)
     metric.update(first, second, problem.domain.time(problem.evaluation().points))
-    return metric.compute()  # type: ignore[no-any-return]
+    return metric.compute()
 
 
 def _metric(problem: Problem, free: list[str], **options: Any) -> SolutionErrors:
