@@ -18,6 +18,7 @@ from matplotlib.image import imsave
 from mask_pinns.callbacks.tensorboard import add_picture
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems import Evaluation, Problem
+from mask_pinns.problems.determinacy import without_levels
 from mask_pinns.problems.evaluation_grid import mesh
 
 
@@ -35,8 +36,13 @@ def picture_grid(problem: Problem) -> Evaluation:
 
 
 def draw(problem: Problem, grid: Evaluation, predicted: np.ndarray, title: str) -> Figure:
-    """Draws a row of panels for each field: solution, reference and absolute error, the last two if they are known."""
+    """Draws a row of panels for each field: solution, reference and absolute error, the last two if they are known.
+
+    A field that the problem determines up to a constant is drawn at the level of the reference.
+    """
     true = None if grid.values is None else grid.values.numpy()
+    if grid.values is not None:
+        predicted = without_levels(problem, grid.points, torch.as_tensor(predicted), grid.values).numpy()
     rows, columns = len(problem.fields), 1 if true is None else 3
     figure = Figure(figsize=(4.6 * columns, 3.4 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)

@@ -105,7 +105,7 @@ class TrainingAlarms(L.Callback):
     def _unsolved(trainer: L.Trainer, module: MaskPINN) -> bool:
         """Whether an optimizer that searches has had its time and left a large loss at fresh points."""
         fresh = trainer.callback_metrics.get("val/loss")
-        whole = module.stop_reason in ("steps", "patience", "stalled") and trainer.global_step >= STALL_STEPS
+        whole = module.stop_reason not in ("target", "interrupted") and trainer.global_step >= STALL_STEPS
         if fresh is None or not whole or not module.schedule.phase.method.searches:
             return False
         return float(fresh) > UNSOLVED_RATIO * (module.stepper.first_loss or float("inf"))

@@ -115,6 +115,21 @@ def errors_between(problem: Problem, first: Tensor, second: Tensor) -> Errors:
     return metric.compute()
 
 
+def without_levels(problem: Problem, x: Tensor, predicted: Tensor, true: Tensor) -> Tensor:
+    """Predicted values (N, F), shifted to the mean of the true ones where a problem leaves a field's level free.
+
+    The mean is that over all points (N, D), or over those of each time for a field that is free at each time.
+    """
+    shifted, time = predicted.clone(), problem.domain.time(x)
+    for i, kind in enumerate(free_fields(problem).values()):
+        gap = true[:, i] - predicted[:, i]
+        if kind and not gap.isnan().any():
+            one_level = time is None or kind == CONSTANT
+            group = torch.zeros(len(x), dtype=torch.long) if one_level else time.unique(return_inverse=True)[1]
+            shifted[:, i] += (torch.bincount(group, gap) / torch.bincount(group))[group]
+    return shifted
+
+
 def _metric(problem: Problem, free: list[str], **options: Any) -> SolutionErrors:
     times = problem.domain.time(problem.evaluation().points) if TIME in free else None
     return SolutionErrors(free, None if times is None else times.unique(), **options)

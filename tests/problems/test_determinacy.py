@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from mask_pinns import Box, Condition, Dirichlet, Initial, MaskPINN, Neumann, Periodic, Pin, Problem
-from mask_pinns.problems.determinacy import check_dependence, free_fields, require_independent_points
+from mask_pinns.problems.determinacy import (
+    check_dependence,
+    free_fields,
+    require_independent_points,
+    without_levels,
+)
 
 
 class Flow(Problem):
@@ -103,3 +108,14 @@ def test_what_looks_trained_on_a_class_is_refused(value: object, word: str) -> N
     with pytest.raises(ValueError, match=f"^Mine.k is an? .*{word}") as error:
         type("Mine", (Insulated,), {"k": value})
     assert "\n" not in str(error.value)
+
+
+def test_a_free_field_is_drawn_at_the_level_of_the_reference() -> None:
+    x = torch.rand(50, 3, dtype=torch.float64)
+    x[:, 2] = x[:, 2].round(decimals=1)  # several points at a time
+    true = torch.rand(50, 2, dtype=torch.float64)
+    moved = true + torch.stack([torch.zeros(50, dtype=torch.float64), torch.sin(9 * x[:, 2]) + 2], 1)
+    assert torch.allclose(without_levels(Flow(), x, moved, true), true)
+    assert torch.equal(without_levels(Flow(), x, moved, true * torch.tensor([1.0, torch.nan])), moved)
+    steady = without_levels(Steady(), x[:, :2], true + torch.tensor([1.0, 5.0]), true)
+    assert torch.allclose(steady, true + torch.tensor([1.0, 0.0]))
