@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mask_pinns.checkpoints.rollback import GoodWeights, NonFiniteLoss, nonfinite_parameter
 from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.objective import Objective, PointSets
+from mask_pinns.objective.adaptive_weights import LEAST_CAUSAL_WEIGHT
 from mask_pinns.objective.compilation import COMPILE_MODES, Loss, compiled_loss, should_compile
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.objective.residual_squares import ResidualSquares
@@ -153,7 +154,8 @@ class Stepper:
         """Fixes causal weights if several evaluations in the step, or several ranks, must use the same ones."""
         objective, mean = self.host.objective, self.host.mean_over_ranks
         if objective.adaptive.causal and (method.searches or mean):
-            objective.freeze_causal_weights(self.host.network, points, mean)
+            least = LEAST_CAUSAL_WEIGHT if method.searches else 0.0
+            objective.freeze_causal_weights(self.host.network, points, mean, least)
         else:
             objective.adaptive.frozen_causal_weights = None
 

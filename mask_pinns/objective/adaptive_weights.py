@@ -16,6 +16,10 @@ from torch import Tensor, nn
 
 CAUSAL_TIME_BINS = 32
 """Number of equal time intervals in which causal weights take the mean of squared residuals."""
+LEAST_CAUSAL_WEIGHT = 1e-3
+"""Smallest causal weight for an optimizer that searches for its steps.
+
+With weights of zero its long steps move later times anywhere, from where the equation has to bring them back."""
 MeanOverRanks = Callable[[Tensor], Tensor]
 """The mean of a tensor over the ranks."""
 
@@ -72,10 +76,17 @@ class AdaptiveWeights(nn.Module):
         return factors
 
     def freeze_causal_weights(
-        self, residuals: Sequence[Tensor], time: Tensor, over_ranks: MeanOverRanks | None = None
+        self,
+        residuals: Sequence[Tensor],
+        time: Tensor,
+        over_ranks: MeanOverRanks | None = None,
+        least: float = 0.0,
     ) -> None:
-        """Fixes the causal weights at those of these residuals, until they are fixed again or set to None."""
-        weights = causal_weights(residuals, time, self.causal, over_ranks)
+        """Fixes the causal weights at those of these residuals, until they are fixed again or set to None.
+
+        Weights below `least` are raised to it.
+        """
+        weights = causal_weights(residuals, time, self.causal, over_ranks).clamp(min=least)
         if self.frozen_causal_weights is None or self.frozen_causal_weights.shape != weights.shape:
             self.frozen_causal_weights = weights
         else:

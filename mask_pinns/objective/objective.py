@@ -184,16 +184,17 @@ class Objective:
 
     @torch.no_grad()
     def freeze_causal_weights(
-        self, network: nn.Module, points: PointSets, over_ranks: MeanOverRanks | None = None
+        self, network: nn.Module, points: PointSets, over_ranks: MeanOverRanks | None = None, least: float = 0.0
     ) -> None:
-        """Fixes the causal weights at those of the present network, until they are fixed again or set to None.
+        """Fixes the causal weights at those of the present network, or at `least` where that is more, until they are
+        fixed again or set to None.
 
         A line search must see the same loss throughout a step, and ranks must agree on the weights.
         """
         equation = self.equation
         x = points[equation.name]
         vectors = [r.vector for r in self.residuals_at(network, equation, x).values()]
-        self.adaptive.freeze_causal_weights(vectors, self._relative_time(x), over_ranks)
+        self.adaptive.freeze_causal_weights(vectors, self._relative_time(x), over_ranks, least)
 
     # ---- the loss -------------------------------------------------------------------------------------------
 

@@ -21,8 +21,13 @@ EACH = {
 }
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(10, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("optimizer", EACH)
+@pytest.mark.parametrize(
+    ("kills", "optimizer"),
+    [
+        pytest.param(kills, name, marks=pytest.mark.slow if kills == 10 or name in ("bfgs", "ssbfgs") else ())
+        for kills in (4, 10) for name in EACH
+    ],
+)  # fmt: skip
 def test_a_run_killed_several_times_ends_with_the_weights_of_one_left_alone(
     tmp_path: Path, optimizer: str, kills: int
 ) -> None:

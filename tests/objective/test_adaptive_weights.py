@@ -17,7 +17,12 @@ from mask_pinns import MaskPINN, Objective
 from mask_pinns.callbacks import LastCheckpoint
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.objective import AdaptiveWeights
-from mask_pinns.objective.adaptive_weights import CAUSAL_TIME_BINS, balance_multipliers, causal_weights
+from mask_pinns.objective.adaptive_weights import (
+    CAUSAL_TIME_BINS,
+    LEAST_CAUSAL_WEIGHT,
+    balance_multipliers,
+    causal_weights,
+)
 from mask_pinns.objective.checks import check_objective
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.problems.loading import make_problem
@@ -262,6 +267,15 @@ def test_fixed_causal_weights_stay_while_the_network_moves() -> None:
     assert not torch.isclose(objective.loss(network, points)[0], fixed), "free weights follow the network"
 
 
+def test_later_times_keep_a_little_weight_if_asked() -> None:
+    objective, network, points = causal_parts()
+    objective.freeze_causal_weights(network, points)
+    free = objective.adaptive.frozen_causal_weights.clone()
+    objective.freeze_causal_weights(network, points, least=0.5)
+    assert free.min() < 0.5
+    torch.testing.assert_close(objective.adaptive.frozen_causal_weights, free.clamp(min=0.5))
+
+
 def test_causal_weights_of_ranks_are_those_of_all_points() -> None:
     torch.manual_seed(0)
     time, residual = torch.rand(200), torch.randn(200)
@@ -294,6 +308,6 @@ def test_a_step_that_searches_sees_one_loss(optimizer: str) -> None:
 
     m.objective.term_residuals = noted  # type: ignore[method-assign]
     fit(m, 1)
-    assert len(seen) > 1
-    assert all(torch.equal(w, seen[0]) for w in seen)
-    assert seen[0].min() < 0.9
+    first, *rest = seen  # the evaluation that fixes them, and those of the step
+    assert len(rest) > 1 and first.min() < 0.9
+    assert all(torch.equal(w, first.clamp(min=LEAST_CAUSAL_WEIGHT)) for w in rest)
