@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -83,15 +84,18 @@ class Progress(L.Callback):
         return (now - since) / max(1, trainer.global_step - step) * (trainer.max_steps - trainer.global_step)
 
     def describe(self, trainer: L.Trainer, module: MaskPINN) -> str:
-        """Returns phase, loss, its value at fresh points, relative L2 error if it is known, and points per second.
+        """Returns phase, loss, its value at fresh points, the largest relative L2 error if it is known, and of which
+        field it is, and points per second.
 
         The values of the latest validation say at which step it was if it is not this one.
         """
         parts = [module.schedule.phase.optimizer, f"loss {float(module.stepper.last_loss):.3e}"]
         when = "" if module.validated_at == trainer.global_step else f" (step {module.validated_at})"
+        metrics = trainer.callback_metrics
         for name, label in (("val/loss", "fresh"), ("val/rel_l2", "rel L2")):
-            if name in trainer.callback_metrics:
-                parts.append(f"{label} {float(trainer.callback_metrics[name]):.3e}{when}")
+            if name in metrics:
+                of = "" if name == "val/loss" else worst_field(metrics, module.problem.fields)
+                parts.append(f"{label} {float(metrics[name]):.3e}{of}{when}")
         if self.throughput.points_per_s:
             parts.append(f"{self.throughput.points_per_s:,.0f} points/s")
         return "  ".join(parts)
@@ -100,3 +104,9 @@ class Progress(L.Callback):
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+
+
+def worst_field(metrics: Mapping[str, Any], fields: Sequence[str]) -> str:
+    """Returns the field with the largest relative L2 error, in words; "" if there is one field."""
+    errors = {f: float(metrics[name]) for f in fields if (name := f"val/rel_l2/{f}") in metrics}
+    return f" of {max(errors, key=errors.__getitem__)}" if errors else ""

@@ -42,7 +42,8 @@ class Errors(NamedTuple):
         """The errors as they are logged: those of the worst field, then, if there are several, those of each field."""
         named = dict(zip((f"{stage}/rel_l2", f"{stage}/max_error"), self.worst, strict=True))
         if len(fields) > 1:
-            named |= {f"{stage}/rel_l2/{f}": error.rel_l2 for f, error in self.by_field(fields).items()}
+            for kind in self._fields:
+                named |= {f"{stage}/{kind}/{f}": getattr(error, kind) for f, error in self.by_field(fields).items()}
         return {name: error for name, error in named.items() if not error.isnan()}
 
 

@@ -47,7 +47,7 @@ class MaskPINN(L.LightningModule):
 
     Logged: loss and loss/<residual> (unweighted mean squares), weight/<residual> (multipliers), lr; val/loss on other
     points, without adaptive weights; if the solution is known, val/rel_l2 and val/max_error of the worst field on the
-    problem's evaluation grid, and val/rel_l2/<field>.
+    problem's evaluation grid, and those of each field: val/rel_l2/<field>, val/max_error/<field>.
 
     Example:
         >>> from mask_pinns import MaskPINN

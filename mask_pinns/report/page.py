@@ -54,7 +54,8 @@ def page(runs: list[RunRecord]) -> str:
     return environment.get_template("report.html").render(
         runs=runs,
         title=" and ".join(run.name for run in runs),
-        summary=[(label, [_cell(run.summary.get(key)) for run in runs]) for key, label in SUMMARY_LABELS.items()],
+        summary=[(label, [_cell(run.summary.get(key)) for run in runs]) for key, label in SUMMARY_LABELS.items()]
+        + _errors_by_field(runs),
         pictures=[picture for picture in pictures if picture.svg],
         tables={
             what: (compared, list(dict.fromkeys(layer for run in runs for layer in run.layers_with(*compared))))
@@ -64,6 +65,19 @@ def page(runs: list[RunRecord]) -> str:
         settings=_settings(runs),
         glossary=STAGES | GENERAL_QUANTITIES | STAGE_QUANTITIES,
     )
+
+
+def _errors_by_field(runs: list[RunRecord]) -> list[tuple[str, list[str]]]:
+    """Returns the two errors of each field in each run, if any run has several fields."""
+    given = [run.summary.get("errors") for run in runs]
+    errors = [known if isinstance(known, dict) else {} for known in given]
+    fields = list(dict.fromkeys(field for known in errors for field in known))
+    kinds = {"rel_l2": "relative L2", "max_error": "largest error"}
+    return [
+        (f"{label} of {field}", [_cell(dict(known.get(field) or {}).get(key)) for known in errors])
+        for field in (fields if len(fields) > 1 else [])
+        for key, label in kinds.items()
+    ]
 
 
 def _settings(runs: list[RunRecord]) -> list[tuple[str, list[str], bool]]:

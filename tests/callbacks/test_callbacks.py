@@ -9,6 +9,7 @@ from pathlib import Path
 
 import lightning as L
 import pytest
+import torch
 from helpers import QUIET, fit, module, real_pictures
 from known_problems import Decay, Poisson3, Rotation
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -18,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mask_pinns import PROBLEMS, MaskPINN
 from mask_pinns.callbacks import MetricsFile, Progress, RunSummary, SolutionFigures, Throughput
 from mask_pinns.callbacks.figures import draw, picture_grid
+from mask_pinns.callbacks.progress import worst_field
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.problems.loading import make_problem
 
@@ -108,6 +110,12 @@ def test_progress_shows_step_loss_error_speed_and_time_left(terminal: bool) -> N
     shown = console.file.getvalue()
     for piece in ("6/6", "loss", "rel L2", "points/s", "left"):
         assert piece in shown
+
+
+def test_progress_says_which_field_is_the_worst() -> None:
+    errors = {"val/rel_l2": torch.tensor(2.0), "val/rel_l2/u": torch.tensor(1.0), "val/rel_l2/P": torch.tensor(2.0)}
+    assert worst_field(errors, ("u", "v", "P")) == " of P"
+    assert worst_field({"val/rel_l2": torch.tensor(2.0)}, ("u",)) == ""
 
 
 def test_throughput_is_that_of_the_training_that_runs() -> None:

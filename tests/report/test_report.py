@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -113,6 +114,17 @@ def test_a_run_that_goes_on_has_a_report_of_what_there_is(runs: Path, tmp_path: 
     html = (folder / "report.html").read_text()
     assert "<b>run</b> is unfinished" in html
     assert "Drift of the features h, layers by steps" in html
+
+
+def test_errors_are_those_of_each_field(runs: Path, tmp_path: Path) -> None:
+    folder = copied(runs / "masked", tmp_path / "run")
+    errors = {"u": {"rel_l2": 1.25e-7, "max_error": 2.0}, "P": {"rel_l2": None, "max_error": None}}
+    summary = json.loads((folder / "summary.json").read_text()) | {"errors": errors}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    assert main([str(folder)]) == 0
+    html = (folder / "report.html").read_text()
+    for label, value in (("relative L2 of u", "1.25e-07"), ("largest error of u", "2"), ("relative L2 of P", "-")):
+        assert re.search(rf"{label}</th>\s*<td[^>]*>{value}</td>", html)
 
 
 def test_the_pair_of_the_readme_can_be_reported_from_the_repository(tmp_path: Path) -> None:
