@@ -31,11 +31,16 @@ FRESH_RATIO = 100.0
 FRESH_VALIDATIONS = 3
 
 
-def remedies(problem: Problem) -> list[str]:
-    """Returns what usually helps if training of such a problem stands still, the most likely first."""
+def remedies(problem: Problem, causal: bool = False) -> list[str]:
+    """Returns what usually helps if training of such a problem stands still, the most likely first.
+
+    Args:
+        problem: the problem.
+        causal: whether its points have causal weights already.
+    """
     in_time = ["--causal 100 (a point counts once the equation holds at earlier times)"]
     return [
-        *(in_time if "t" in problem.domain else []),
+        *(in_time if "t" in problem.domain and not causal else []),
         "a larger --first_scale (3 to 30) where the solution oscillates or is steep",
         "--adaptive 1 1 --resample 5 for layers and fronts",
     ]
@@ -51,8 +56,10 @@ class TrainingAlarms(L.Callback):
 
     Args:
         console: the console of the messages; standard output if not given.
-        stops: end training if it stands still, with the reason `STANDS_STILL`; causal weights that have not solved the
-            problem at the end stood still, too.
+        stops: end training if it stands still, with the reason `STANDS_STILL`. With causal weights, training stood
+            still if the loss at fresh points has ended large and did not fall over the last three validations.
+        judges_end: tell if the loss at fresh points ends large, relative to the first one, which has to be that of an
+            untrained network.
 
     `raised` contains the kinds of messages that were printed.
 
@@ -62,15 +69,17 @@ class TrainingAlarms(L.Callback):
         >>> trainer = L.Trainer(max_steps=1000, callbacks=[TrainingAlarms()], logger=False)
     """
 
-    def __init__(self, console: Console | None = None, stops: bool = False) -> None:
-        self.console, self.stops = console or Console(), stops
+    def __init__(self, console: Console | None = None, stops: bool = False, judges_end: bool = True) -> None:
+        self.console, self.stops, self.judges_end = console or Console(), stops, judges_end
         self.raised: list[str] = []
         self._losses: deque[float] = deque(maxlen=STALL_STEPS + 1)
+        self._fresh: deque[float] = deque(maxlen=FRESH_VALIDATIONS + 1)
         self._phase = 0
         self._contradictions = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._losses.clear()
+        self._fresh.clear()
         self._contradictions = 0
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
@@ -87,35 +96,35 @@ class TrainingAlarms(L.Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """An optimizer that found no lower loss ends its phase by itself, sooner than is told above."""
         assert isinstance(pl_module, MaskPINN)
-        causal = pl_module.objective.adaptive.causal
+        causal = pl_module.objective.adaptive.causal > 0
         if pl_module.stop_reason == "stalled" and not causal:
             self._stands_still(pl_module)
         if self._unsolved(trainer, pl_module) and STANDS_STILL not in self.raised:
-            fresh = float(trainer.callback_metrics["val/loss"])
-            part, helps = fresh / (pl_module.stepper.first_loss or 1.0), "; ".join(remedies(pl_module.problem))
+            fresh, first = self._fresh[-1], pl_module.stepper.first_loss or 1.0
             self._tell(
                 "not solved",
-                f"the loss at fresh points ends at {fresh:.1e}, {part:.1e} of the first one: not solved yet; what "
-                f"usually helps: more --steps; {helps}",
+                f"the loss at fresh points ends at {fresh:.1e}, {fresh / first:.1e} of the first one: not solved yet; "
+                f"what usually helps: more --steps; {'; '.join(remedies(pl_module.problem, causal))}",
             )
-            if self.stops and causal:
+            if self.stops and causal and fresh > self._fresh[0] / 2:
                 pl_module.stop(STANDS_STILL)
 
-    @staticmethod
-    def _unsolved(trainer: L.Trainer, module: MaskPINN) -> bool:
-        """Whether an optimizer that searches has had its time and left a large loss at fresh points."""
-        fresh = trainer.callback_metrics.get("val/loss")
-        whole = module.stop_reason not in ("target", "interrupted") and trainer.global_step >= STALL_STEPS
-        if fresh is None or not whole or not module.schedule.phase.method.searches:
+    def _unsolved(self, trainer: L.Trainer, module: MaskPINN) -> bool:
+        """Whether an optimizer that searches has had all its steps and left a large loss at fresh points."""
+        ended = module.stop_reason in ("last phase done", "stalled", "patience") or (
+            module.stop_reason == "steps" and trainer.global_step == trainer.max_steps
+        )
+        if not (self.judges_end and ended and self._fresh and trainer.global_step >= STALL_STEPS):
             return False
-        return float(fresh) > UNSOLVED_RATIO * (module.stepper.first_loss or float("inf"))
+        first = module.stepper.first_loss or float("inf")
+        return module.schedule.phase.method.searches and self._fresh[-1] > UNSOLVED_RATIO * first
 
     def _stands_still(self, module: MaskPINN) -> None:
         """Tells that training stands still, and ends it if it is to end, unless it has converged."""
         loss = float(module.stepper.last_loss)
         if loss <= SOLVED_RATIO * (module.stepper.first_loss or 0.0):
             return
-        helps = "; ".join(remedies(module.problem))
+        helps = "; ".join(remedies(module.problem, module.objective.adaptive.causal > 0))
         self._tell(STANDS_STILL, f"training stands still at a loss of {loss:.1e}; what usually helps: {helps}")
         if self.stops:
             module.stop(STANDS_STILL)
@@ -125,6 +134,7 @@ class TrainingAlarms(L.Callback):
         fresh, loss = trainer.callback_metrics.get("val/loss"), float(pl_module.stepper.last_loss)
         if fresh is None or trainer.state.fn != TrainerFn.FITTING:
             return
+        self._fresh.append(float(fresh))
         above = float(fresh) > FRESH_RATIO * loss and not pl_module.objective.adaptive.causal
         self._contradictions = self._contradictions + 1 if above else 0
         if self._contradictions >= FRESH_VALIDATIONS:

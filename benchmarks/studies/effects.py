@@ -30,7 +30,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Effect:
-    """The mean factor error / baseline's error over units, its 95 % interval, and p; NaN without two units.
+    """The geometric mean of error / baseline's error over units, its 95 % interval, and p; NaN without two units.
 
     `corrected` is p after the correction for all tests made.
     """
@@ -66,8 +66,8 @@ def effect(pairs: pd.DataFrame, study: Study, value: str) -> Effect:
     if len(means) < 2:
         return Effect(value, unit, len(means), *[float("nan")] * 5)
     test = ttest_1samp(means, 0.0) if means.nunique() > 1 else None
-    if test is None:  # all units agree to the last digit
-        return Effect(value, unit, len(means), *[10.0 ** means.mean()] * 3, *[float(means.mean() == 0.0)] * 2)
+    if test is None:  # all units agree to the last digit, as clipped errors can: nothing tells their spread
+        return Effect(value, unit, len(means), 10.0 ** means.mean(), *[float("nan")] * 4)
     low, high = test.confidence_interval(1 - LEVEL)
     return Effect(value, unit, len(means), 10.0 ** means.mean(), 10.0**low, 10.0**high, test.pvalue, test.pvalue)
 

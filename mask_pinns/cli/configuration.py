@@ -16,13 +16,13 @@ import yaml
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.cli.run_folder import UsageError, find_checkpoint, run_folder_of
 from mask_pinns.networks import network_options
-from mask_pinns.problems.loading import located
+from mask_pinns.problems.loading import located, same_problem
 from mask_pinns.settings import merge
 
 LONG_FORMS = {
     "--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde", "--from": "--start_from",
 }  # fmt: skip
-NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points")
+NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points", "verify")
 """Settings that are not necessary to repeat a run."""
 
 
@@ -48,7 +48,9 @@ def gather(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     problem = None if problem is None else located(problem)
     for file in _files(flags, problem):
         config = merge(config, load_yaml(file))
-    if problem is not None and problem != config["problem"]["name"]:
+    if problem is not None and same_problem(problem, config["problem"]["name"]):
+        config["problem"]["name"] = problem
+    elif problem is not None:
         config["problem"] = {"name": problem}  # the file's coefficients belong to another problem
     if network is not None and network != config["network"]["name"]:
         known = network_options(network)

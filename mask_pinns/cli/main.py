@@ -13,8 +13,9 @@ import warnings
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from mask_pinns.cli.fit import fit
 from mask_pinns.cli.parser import read
-from mask_pinns.cli.run import build, evaluate, fit, predict
+from mask_pinns.cli.run import build, evaluate, predict
 from mask_pinns.cli.run_folder import Stopped
 
 LONGEST_MESSAGE = 800

@@ -16,6 +16,7 @@ from rich.table import Table
 from torch import Tensor
 
 from mask_pinns.memory import require_memory
+from mask_pinns.metrics import CONSTANT
 from mask_pinns.module import MaskPINN
 from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.objective import PointSets
@@ -62,9 +63,11 @@ def notes(module: MaskPINN) -> list[str]:
     Raises ValueError for a field that no residual contains.
     """
     title = module.problem.title
+    domain = module.problem.domain
+    once = f"at={{'t': {domain['t'][0]:g}}}, " if "t" in domain else ""  # one constant for all times
     free = [
         f"{title} determines {name} only up to a {kind.replace('time', 'constant at each time')}: errors are compared "
-        f"without it; Pin({name}=0.0) among its conditions fixes it at a corner"
+        f"without it; Pin({once if kind == CONSTANT else ''}{name}=0.0) among its conditions fixes it at a corner"
         for name, kind in free_fields(module.problem).items() if kind
     ]  # fmt: skip
     unused = [f"{title}: {note}" for note in check_dependence(module.problem)]

@@ -1,9 +1,8 @@
-"""Executes one command of `train.py` (fit, validate, test, predict) with a checked configuration."""
+"""The parts of a run, made from a checked configuration, and what commands do with them; fit.py has the command fit."""
 
 from __future__ import annotations
 
 import signal
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,22 +15,18 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 from mask_pinns import callbacks
-from mask_pinns.callbacks.training_alarms import STANDS_STILL
 from mask_pinns.checkpoints.compatibility import changes
-from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, load_weights, resume_error
+from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, resume_error
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
 from mask_pinns.cli.checks import check_problem
 from mask_pinns.cli.configuration import load_yaml, save
-from mask_pinns.cli.further_runs import in_words, keep_estimate, next_attempt, verifying
-from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, burst, intervals
+from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, intervals
 from mask_pinns.cli.plan import notes, plan_table, require_training_memory
 from mask_pinns.cli.points_file import read_points
 from mask_pinns.cli.run_folder import (
     Stopped,
     UsageError,
     find_checkpoint,
-    locked,
-    new_folder,
     run_folder_of,
     stop_error,
 )
@@ -65,6 +60,7 @@ class Run:
     module: MaskPINN
     data: PointsDataModule
     console: Console
+    ranks: int
 
     @property
     def steps(self) -> int:
@@ -99,12 +95,10 @@ def build(config: SimpleNamespace) -> Run:
     data = PointsDataModule(module.problem, pick(Sampling, given), hard=module.objective.hard)
     module.check()
     module.problem.evaluation()
-    run = Run(config, module, data, Console(quiet=bool(getattr(rank_zero_only, "rank", 0))))
     trainer = make_trainer(config, logger=False)
-    check_problem(module, data, trainer.world_size)
-    if config.verify and trainer.world_size > 1:
-        raise UsageError("--verify trains a second time in this process; use one process")
-    require_training_memory(module, data.counts, trainer.world_size, trainer.strategy.root_device)
+    run = Run(config, module, data, Console(quiet=bool(getattr(rank_zero_only, "rank", 0))), trainer.world_size)
+    check_problem(module, data, run.ranks)
+    require_training_memory(module, data.counts, run.ranks, trainer.strategy.root_device)
     make_callbacks(run, Path(config.folder))
     return run
 
@@ -120,7 +114,8 @@ def make_callbacks(run: Run, folder: Path) -> tuple[callbacks.RunSummary, list[L
         folder=folder,
         console=run.console,
     )
-    alarms = callbacks.TrainingAlarms(run.console, stops=config.on_stall == "retry")
+    untrained = not config.start_from
+    alarms = callbacks.TrainingAlarms(run.console, stops=config.on_stall == "retry", judges_end=untrained)
     summary = callbacks.RunSummary(folder, throughput, config.seed, run.console, statistics, alarms)
     return summary, [
         throughput,
@@ -140,59 +135,6 @@ def compared_settings(config: SimpleNamespace) -> dict[str, Any]:
     """Returns the settings that determine the training, for the comparison of runs."""
     decisive = [option.name for cls in COMPARED_SETTINGS for option in options(cls) if option.decides]
     return {name: getattr(config, name) for name in ("problem", "network", "embedding", *decisive)}
-
-
-def fit(run: Run, tried: tuple[str, ...] = ()) -> int:
-    """Trains, after attempts that have changed the flags `tried`; writes the run folder and prints a short table."""
-    config = run.config
-    if config.ckpt_path:
-        raise UsageError("--ckpt_path is for validate, test and predict; to go on training: --resume")
-    if config.resume and config.name:
-        raise UsageError(f"--name {config.name} is for a new run; a resumed run stays in its folder: leave out --name")
-    checkpoint = find_checkpoint(config.resume, Path(config.folder)) if config.resume else None
-    with ExitStack() as locks:
-        if checkpoint:
-            folder = locks.enter_context(locked(run_folder_of(checkpoint)))
-        done = steps_done(run, checkpoint) if checkpoint else 0
-        if done >= run.steps:
-            raise UsageError(f"{checkpoint} has had {done} steps already; go on with a larger --steps")
-        run.data.burst, run.module.log_every = burst(run.config.burst, run.every), run.every["log"]
-        if config.explain or config.dry_run:
-            explain(run)
-        if config.dry_run:
-            return 0
-        if not checkpoint:
-            if config.start_from:
-                load_weights(find_checkpoint(config.start_from, Path(config.folder), "best.ckpt"), run.module.network)
-            folder = locks.enter_context(locked(new_folder(config)))
-        code = train(run, folder, checkpoint, done)
-    if run.module.stop_reason == STANDS_STILL:
-        return try_again(run, folder, tried)
-    return verify(run, folder) if config.verify and not code else code
-
-
-def verify(run: Run, folder: Path) -> int:
-    """Trains a second, wider network at more points; their difference estimates the error. Returns the exit code."""
-    run.console.print(f"verifying {folder} by a second run", highlight=False)
-    other = build(verifying(run.config, folder))
-    code = fit(other)
-    if not code:
-        run.console.print(keep_estimate(folder, run.module, other.module), highlight=False, soft_wrap=True)
-    return code
-
-
-def try_again(run: Run, folder: Path, tried: tuple[str, ...]) -> int:
-    """Begins again with what usually helps if training stood still, as a new run. Returns the exit code."""
-    if run.module.trainer.world_size > 1 or run.config.resume:
-        run.console.print(f"go on from its weights with --resume {folder} --on_stall tell, or begin another run")
-        return 0
-    attempt = next_attempt(run.config, run.module.problem, tried)
-    if attempt is None:
-        run.console.print(f"no attempt got on; the last one lies in {folder}", highlight=False, soft_wrap=True)
-        return 0
-    flag, config = attempt
-    run.console.print(f"{folder} stands still; beginning again with {in_words(flag, config)}", highlight=False)
-    return fit(build(config), (*tried, flag))
 
 
 def steps_done(run: Run, checkpoint: Path) -> int:

@@ -9,6 +9,7 @@ B vanishes where conditions hold, A has the values that they prescribe:
                               A_k = A_(k-1) + w_a (g_a - A_(k-1)|x=a) + w_b (g_b - A_(k-1)|x=b)
                               w_a = (b - x)/L, w_b = (x - a)/L;  1 for one wall
 
+Initial values u0 are a wall across t, and T has no effect, if the last values are prescribed too.
 All factors are between 0 and 1 (T: by default the length of the time interval; a shorter T frees the network earlier).
 The corrections A_k - A_(k-1) (transfinite interpolation, Gordon and Hall 1973) vanish where the earlier conditions
 hold if the targets agree there, which `check_constraints` verifies. Their cost grows as 3^D. If the walls across many
@@ -94,10 +95,19 @@ class Ansatz:
             return values
         return self._initial_lift(p) + values - target_on_jets(target, p.at("t", self.domain["t"][0]))
 
-    def join_both_ends_of_time(self) -> None:
-        """Makes initial values one of two walls across t if the last values are prescribed too."""
-        if "t" in self.walls and len(self.initial) == 1 and self.extended is None:
-            self.walls["t"].setdefault(0, self.initial.pop())
+    def join_both_ends_of_time(self, condition: Condition) -> None:
+        """Makes initial values one of two walls across t if the last values are prescribed too.
+
+        Raises ValueError if they have time derivatives, or are extended.
+        """
+        if "t" not in self.walls or not self.initial:
+            return
+        if len(self.initial) > 1 or self.extended is not None:
+            raise ValueError(
+                f"condition {condition.name!r} cannot be exact: values at both ends of time can, but not together with "
+                "initial time derivatives or extended initial values"
+            )
+        self.walls["t"].setdefault(0, self.initial.pop())
 
     def factor(self, p: JetPoints) -> Scalar | float:
         """B, the factor of the network's output."""
@@ -168,9 +178,9 @@ class HardConstraints:
                         self.fields[name].walls.setdefault(c, {}).update(dict.fromkeys(SIDES[condition.side], target))
             else:
                 raise ValueError(_refusal(condition, problem))
-            self._require_few_walls(condition)
             for ansatz in self.fields.values():
-                ansatz.join_both_ends_of_time()
+                ansatz.join_both_ends_of_time(condition)
+            self._require_few_walls(condition)
             _try_targets(condition, condition.targets, problem)
             _try_targets(condition, getattr(condition, "extended", {}), problem)
 

@@ -24,6 +24,8 @@ AXIS_TOLERANCE = 1e-6
 
 QUASI_RANDOM_POINTS = 2**15
 """Number of points at which errors are computed in many dimensions."""
+QUASI_RANDOM_TIMES = 32
+"""Number of times of these points: a field may have to be compared at each time up to a constant."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,12 @@ def mesh(axes: list[Tensor]) -> Tensor:
 
 
 def quasi_random_points(domain: Domain) -> Tensor:
-    """A scrambled Sobol sequence in the domain, (M, D), always the same."""
+    """A scrambled Sobol sequence in the domain, (M, D), always the same; at 32 equidistant times if there is time."""
     engine = SobolEngine(len(domain), scramble=True, seed=0)
     unit = engine.draw(QUASI_RANDOM_POINTS, dtype=torch.float64)
+    if "t" in domain.names:
+        i, last = domain.names.index("t"), QUASI_RANDOM_TIMES - 1
+        unit[:, i] = (unit[:, i] * QUASI_RANDOM_TIMES).floor().clamp(max=last) / last
     low, high = (unit.new_tensor(bounds) for bounds in (domain.low, domain.high))
     return low + (high - low) * unit
 

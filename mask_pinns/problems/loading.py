@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,12 +33,17 @@ def make_problem(spec: Spec | Problem) -> Problem:
 
 
 def located(name: str, folder: Path | None = None) -> str:
-    """The spec "FILE.py:CLASS" with the whole path of a file that exists here, or in a folder; other names as given."""
+    """The spec "FILE.py:CLASS" with the whole path of a file that exists in a folder, or here; other names as given."""
     path, suffix, class_name = name.rpartition(".py")
-    for base in (Path(), folder) if suffix else ():
+    for base in (folder, Path()) if suffix else ():
         if base is not None and (file := base / f"{path}.py").is_file():
-            return f"{file.resolve()}{class_name}"
+            return f"{os.path.abspath(file)}{class_name}"  # a link is kept: its neighbours are those of the link
     return name
+
+
+def same_problem(one: str, other: str) -> bool:
+    """Whether two names mean the same problem, or the same class of a file of the same name that was moved."""
+    return one == other or (".py" in one and Path(one).name == Path(other).name)
 
 
 def problem_class(name: str) -> type[Problem]:
@@ -50,7 +56,7 @@ def problem_class(name: str) -> type[Problem]:
 
 def _from_file(path: Path, class_name: str) -> type[Problem]:
     if not path.is_file():
-        raise ValueError(f"problem file {path} does not exist")
+        raise ValueError(f"problem file {path} does not exist; if it was moved: --problem FOLDER/{path.name}:CLASS")
     classes = {n: c for n, c in vars(_module(path)).items() if _is_problem(c) and c.__module__ == _module_name(path)}
     if not class_name and len(classes) == 1:
         return next(iter(classes.values()))
@@ -75,7 +81,7 @@ def _module(path: Path) -> Any:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
-        _make_neighbours_importable(path.resolve())
+        _make_neighbours_importable(path.absolute())
         try:
             spec.loader.exec_module(module)
         except BaseException as error:
@@ -98,7 +104,8 @@ def _make_neighbours_importable(path: Path) -> None:
             files = [f for f in (folder / f"{name}.py", *(folder / name).glob("*.py")) if f.is_file()]
             if not files:
                 continue
-            if name in sys.modules and folder not in _home(sys.modules[name]).parents:
+            beside = {f.resolve() for f in (*files, folder / name)}
+            if name in sys.modules and _home(sys.modules[name]) not in beside:
                 raise ValueError(
                     f"problem file {path} imports {name}, which lies beside it, but another module {name} is imported "
                     "already and would be taken; rename yours"
@@ -116,7 +123,7 @@ def _home(module: Any) -> Path:
 def _imported(file: Path) -> set[str]:
     """The first words of the modules that a file imports; none for a file that is not Python."""
     try:
-        nodes = list(ast.walk(ast.parse(file.read_text())))
+        nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
     except (SyntaxError, ValueError, OSError):
         return set()  # running it tells what is wrong
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Generator, Tensor
@@ -40,14 +39,14 @@ Found = TypeVar("Found")
 
 
 def once(find: Callable[[Problem], Found]) -> Callable[[Problem], Found]:
-    """Makes a function of a problem keep its results, as long as the problem lives."""
-    known: WeakKeyDictionary[Problem, Found] = WeakKeyDictionary()
+    """Makes a function of a problem keep its result, in the problem itself."""
 
     @wraps(find)
     def kept(problem: Problem) -> Found:
-        if problem not in known:
-            known[problem] = find(problem)
-        return known[problem]
+        known = vars(problem).setdefault("_found", {})
+        if find not in known:
+            known[find] = find(problem)
+        return known[find]
 
     return kept
 
@@ -155,9 +154,9 @@ def probe_fields(problem: Problem) -> ProbeFields:
 
 
 def agree(a: Tensor, b: Tensor, tolerance: float) -> bool:
-    """Whether all finite differences are at most the tolerance."""
-    difference = (a - b).abs()
-    return bool((difference[difference.isfinite()] <= tolerance).all())
+    """Whether the same entries are finite, and these differ by at most the tolerance."""
+    finite = a.isfinite()
+    return torch.equal(finite, b.isfinite()) and bool(((a - b).abs()[finite] <= tolerance).all())
 
 
 def half_lengths(domain: Domain) -> dict[str, float]:

@@ -134,10 +134,10 @@ class _Estimate:
             short = False
             for s in self._sensitivities().values():
                 sizes = {key: slope * self.sizes[key[0]] for key, slope in s.slopes.items() if slope}
-                sizes = {} if any(field in self.problem.scales for field, _ in sizes) else sizes
-                if sizes and s.source > 1.01 * max(sizes.values()):
-                    field = max(sizes, key=lambda key: sizes[key])[0]
-                    self.sizes[field] *= min(1e3, s.source / max(sizes.values())) ** 0.5
+                free = {key: size for key, size in sizes.items() if key[0] not in self.problem.scales}
+                if free and s.source > 1.01 * max(sizes.values()):
+                    field = max(free, key=lambda key: free[key])[0]
+                    self.sizes[field] *= min(1e3, s.source / max(free.values())) ** 0.5
                     short = True
             if not short:
                 return

@@ -64,6 +64,8 @@ def test_an_effect_by_hand(tmp_path: Path) -> None:
     one = effect(pairs(table_of({("a", False): [0.5], ("a", True): [0.05]}), by_problem(tmp_path)),
                  by_problem(tmp_path), "True")  # fmt: skip
     assert one.units == 0 and np.isnan(one.p) and not one.shown
+    same = {("a", False): [0.5], ("a", True): [2.0], ("b", False): [0.5], ("b", True): [3.0]}
+    assert not effect(pairs(table_of(same), by_problem(tmp_path)), by_problem(tmp_path), "True").shown, "clipped alike"
 
 
 @pytest.mark.parametrize(("problems", "shared"), [(4, 1.0), (4, 3.0), (1, 1.0)])

@@ -24,7 +24,8 @@ from mask_pinns.callbacks.features.drift_table import DriftTable, column
 from mask_pinns.callbacks.features.observer import Observer
 from mask_pinns.cli.main import main
 from mask_pinns.cli.parser import read
-from mask_pinns.cli.run import build, make_callbacks, make_loggers
+from mask_pinns.cli.run import build, make_callbacks
+from mask_pinns.cli.trainer import make_loggers
 
 PHASES = "[{optimizer: adam, steps: 2}, {optimizer: lbfgs, max_iter: 4}]"
 WATCHED = dict.fromkeys(NETWORKS, "adam") | {"masked": PHASES, "residual": "gauss_newton", "siren": PHASES}

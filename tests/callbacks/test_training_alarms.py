@@ -82,6 +82,17 @@ def test_what_is_not_solved_at_the_end_is_told(
     assert (reason == STANDS_STILL) == (stops and bool(expected))
 
 
+def test_causal_weights_that_get_on_are_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss at fresh points is large at the end, and falls: more steps, not another attempt."""
+    losses(monkeypatch, FLAT)
+    fresh = iter([0.1 * 0.5**i for i in range(50)])
+    monkeypatch.setattr("mask_pinns.objective.Objective.unadapted_loss", lambda *_: torch.tensor(next(fresh)))
+    alarms = TrainingAlarms(Console(file=io.StringIO()), stops=True)
+    m = module({"optimizer": "bfgs", "max_iter": 1}, causal=1.0)
+    fit(m, 20, [alarms], val_check_interval=2)
+    assert alarms.raised == ["not solved"] and m.stop_reason == "steps"
+
+
 def test_patience_ends_training_when_fresh_points_get_no_better(monkeypatch: pytest.MonkeyPatch) -> None:
     losses(monkeypatch, FALLING, fresh=1.0)
     m = module({"optimizer": "bfgs", "max_iter": 1})

@@ -63,11 +63,18 @@ def test_a_problem_file_is_found_from_any_folder(command, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     assert command("--config", "c.yaml", "--steps", "2")[0] == 0
     monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/mine.py").write_text("raise ValueError('the file beside the configuration is meant')\n")
     (run,) = (tmp_path / "runs").iterdir()
     assert yaml.safe_load((run / "config.yaml").read_text())["problem"]["name"] == f"{tmp_path}/mine.py:Mine"
     for words in (["--resume", str(run), "--steps", "4"], ["--config", str(tmp_path / "c.yaml"), "--steps", "2"]):
         code, _, err = command(*words, tiny="--resume" not in words)
         assert (code, err) == (0, "")
+    (tmp_path / "mine.py").rename(tmp_path / "elsewhere/mine.py")
+    assert "if it was moved" in command("test", "--ckpt_path", str(run), tiny=False)[2]
+    words = ["--from", str(run), "--problem", "mine.py:Mine", "--steps", "1", "--name", "moved"]
+    code, _, err = command(*words, tiny=False)
+    assert (code, err) == (0, "")
+    assert yaml.safe_load((tmp_path / "runs/moved/config.yaml").read_text())["problem"]["rate"] == 2.0
 
 
 def test_embedding_and_exact_conditions_from_yaml(command, tmp_path: Path) -> None:

@@ -79,10 +79,12 @@ def test_a_second_run_estimates_the_error(command, tmp_path: Path) -> None:
         yaml.safe_load((tmp_path / f"runs/{n}/config.yaml").read_text()) for n in ("Decay-1", "Decay-1-verify")
     )
     assert (second["seed"], second["network"]["width"]) == (first["seed"] + 1, 5)
-    assert second["points"]["pde"] >= 1.5 * first["points"]["pde"] and not second["verify"]
+    assert second["points"]["pde"] >= 1.5 * first["points"]["pde"] and "verify" not in first
     summary = json.loads((tmp_path / "runs/Decay-1/summary.json").read_text())
     assert 0.2 < summary["estimated_rel_l2"] / summary["rel_l2"] < 5
     assert "estimated relative L2 of" in out and f"{summary['estimates']['u']:.1e} for u" in out
+    code, out, err = command("--resume", str(tmp_path / "runs/Decay-1"), "--verify", tiny=False)
+    assert (code, err) == (0, "") and "estimated relative L2 of" in out, "a run that is finished can be verified"
 
 
 def test_residuals_tell_where_no_solution_is_known(command, tmp_path: Path) -> None:

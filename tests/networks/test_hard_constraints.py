@@ -255,3 +255,24 @@ def test_walls_of_many_dimensions_are_exact_where_that_is_not_exponential() -> N
     network = assemble("masked", many(6, common=False), exact="auto")
     assert len(network.hard_conditions) == 4
     assert "whose interpolation takes 3^5 evaluations" in network.soft_reasons["dirichlet_f"]
+
+
+def test_values_at_both_ends_of_time() -> None:
+    """Exact together; not with an initial velocity."""
+
+    class Both(Problem):
+        domain = Box(x=(0.0, 1.0), t=(0.0, 2.0))
+        derivatives = ("tt", "xx")
+        last = Dirichlet("t", side="high", name="last", u=lambda p: 3.0 * p.x)
+        conditions = (Initial(u=lambda p: p.x), last)
+
+        def residual(self, p, u):
+            return u.tt - u.xx
+
+    class Moving(Both):
+        conditions = (Initial(u=lambda p: p.x, u_t=1.0), Both.last)
+
+    model = MaskPINN(Both(), {"name": "masked", "width": 4, "blocks": 1}, exact="all")
+    assert model.predict([[0.5, 0.0], [0.5, 2.0]])[:, 0] == pytest.approx([0.5, 1.5])
+    with pytest.raises(ValueError, match="not together with initial time derivatives"):
+        MaskPINN(Moving(), {"name": "masked", "width": 4, "blocks": 1}, exact="all")

@@ -214,3 +214,20 @@ def test_a_run_keeps_it_and_a_checkpoint_is_bound_to_it(command, tmp_path: Path)
     assert differences(given, left_out) == {"symmetry": "x odd there, none here"}
     assert differences(left_out, given) == {"symmetry": "none there, x odd here"}
     assert differences({}, left_out) == {}, "a checkpoint of before"
+
+
+def test_residuals_that_are_no_numbers_show_no_symmetry() -> None:
+    """A root of a temperature: probes keep its offset, and where all is NaN nothing is shown."""
+
+    class Gas(Problem):
+        domain = Box(x=(-1.0, 1.0))
+        derivatives = ("xx",)
+        conditions = (Dirichlet("x", u=300.0),)
+        floor: float = 273.0
+
+        def residual(self, p, u):
+            return u.xx - p.x * torch.sqrt(u - self.floor)
+
+    for problem in (Gas(), Gas(floor=1e9)):
+        with pytest.raises(ValueError, match="leave out --symmetry"):
+            MaskPINN(problem, {"name": "masked", "width": 4, "blocks": 1}, symmetry={"x": "even"})

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import re
+import weakref
+
 import pytest
 import torch
 
 from mask_pinns import Box, Condition, Dirichlet, Initial, MaskPINN, Neumann, Periodic, Pin, Problem
+from mask_pinns.cli.plan import notes
 from mask_pinns.problems.determinacy import (
     check_dependence,
     free_fields,
     require_independent_points,
+    solution_errors,
     without_levels,
 )
 
@@ -40,6 +46,17 @@ class Pinned(Steady):
 
 class PinnedAtTheCorner(Flow):
     conditions = (*Flow.conditions, Pin(P=0.0))
+
+
+class Gradient(Problem):
+    """Its initial values are those of the slope: one constant is free, for all times."""
+
+    domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))
+    derivatives = ("t", "xx")
+    conditions = (Neumann("x", u=0.0), Condition("start", {"t": 0.0}, lambda p, u: u.x, derivatives=("x",)))
+
+    def residual(self, p, u):
+        return u.t - u.xx - u.x**2
 
 
 class Insulated(Problem):
@@ -119,3 +136,49 @@ def test_a_free_field_is_drawn_at_the_level_of_the_reference() -> None:
     assert torch.equal(without_levels(Flow(), x, moved, true * torch.tensor([1.0, torch.nan])), moved)
     steady = without_levels(Steady(), x[:, :2], true + torch.tensor([1.0, 5.0]), true)
     assert torch.allclose(steady, true + torch.tensor([1.0, 0.0]))
+
+
+class Deep(Problem):
+    """A pressure that is free at each time, in four dimensions."""
+
+    domain = Box(x=(0.0, 1.0), y=(0.0, 1.0), z=(0.0, 1.0), t=(0.0, 1.0))
+    fields, derivatives = ("u", "P"), ("t", "x", "y", "z")
+    conditions = (Initial(u=0.0), Dirichlet("x", u=0.0))
+
+    def residual(self, p, u, P):
+        return u.t + P.x, P.y, P.z
+
+    def exact(self, p):
+        return p.x, p.x * p.y
+
+
+def test_many_dimensions_have_several_points_at_each_time() -> None:
+    """Otherwise the mean at each time would take away the whole error of a field that is free there."""
+    grid, metric = Deep().evaluation(), solution_errors(Deep())
+    assert free_fields(Deep()) == {"u": "", "P": "time"}
+    noise = torch.randn(len(grid.points), 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    metric.update(grid.values + noise, grid.values, Deep().domain.time(grid.points))
+    spread = grid.values - grid.values.mean(0)
+    assert metric.compute().rel_l2[1] == pytest.approx(float(noise[:, 1].norm() / spread[:, 1].norm()), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("problem", "advice"),
+    [
+        (Flow(), r"constant at each time.* Pin\(P=0.0\)"),
+        (Steady(), r"Pin\(P=0.0\)"),
+        (Gradient(), r"Pin\(at={'t': 0}, u=0.0\)"),
+    ],
+)
+def test_the_advice_fixes_what_is_free(problem: Problem, advice: str) -> None:
+    module = MaskPINN(problem, {"name": "masked", "width": 4, "blocks": 1})
+    assert re.search(advice, " ".join(notes(module)))
+
+
+def test_what_is_found_lives_as_long_as_the_problem() -> None:
+    problem = Steady()
+    free_fields(problem)
+    kept = weakref.ref(problem)
+    del problem
+    gc.collect()
+    assert kept() is None

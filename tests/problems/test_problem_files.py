@@ -73,6 +73,13 @@ def test_modules_beside_a_problem_file_are_imported(tmp_path: Path) -> None:
             make_problem(f"{tmp_path}/other/mine.py:Mine")
     finally:
         sys.path[:] = path
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/rates_beside.py").symlink_to(tmp_path / "one/rates_beside.py")
+    (tmp_path / "linked/mine.py").symlink_to(tmp_path / "one/mine.py")
+    try:
+        assert make_problem(f"{tmp_path}/linked/mine.py:Mine").coefficients() == {"rate": 2.0}, "the same module"
+    finally:
+        sys.path[:] = path
     (tmp_path / "torch.py").write_text("")
     (tmp_path / "mine.py").write_text("import torch\n" + FILE)
     with pytest.raises(ValueError, match="another module torch is imported already"):

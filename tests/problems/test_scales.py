@@ -53,11 +53,21 @@ class Square(Rod):
         return 1e-30 * u.xx + u * u - self.source
 
 
+class Driven(Problem):
+    domain = Box(x=(0.0, 1.0))
+    fields, derivatives, scales = ("T", "u"), ("xx",), {"T": 0.5}
+    conditions = (Dirichlet("x", T=lambda p: p.x, u=lambda p: p.x),)
+
+    def residual(self, p, T, u):
+        return 1e-3 * T.xx + u.xx - 1e6, T.xx - T
+
+
 def test_a_declared_scale_is_taken() -> None:
     class Declared(Steel):
         scales = {"T": 5.0}  # noqa: RUF012
 
     assert characteristic_scales(Declared()).sizes == {"T": 5.0}
+    assert characteristic_scales(Driven()).sizes["u"] == pytest.approx(2.5e5, rel=0.1), "another field is still raised"
     for scales in ({"v": 1.0}, {"T": 0.0}, {"T": "5"}, [5.0]):
         with pytest.raises(ValueError, match="scale"):
             type("Wrong", (Steel,), {"scales": scales})()

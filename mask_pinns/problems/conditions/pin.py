@@ -13,7 +13,8 @@ class Pin(Condition):
     """Values at one point in space, at all times: `Pin(P=0.0)`, `Pin(at={"x": 1.0, "y": 0.0}, P=101325.0)`.
 
     A pressure that enters by its gradient alone has no level; a pin fixes it, where an error up to the mean is not
-    enough. Without `at`, the point is the corner of the domain at which every coordinate but t is lowest.
+    enough. Without `at`, the point is the corner of the domain at which every coordinate but t is lowest. A field that
+    is free by one constant for all times is fixed at one of them: `Pin(at={"t": 0.0}, u=0.0)`.
 
     Example:
         >>> from mask_pinns import Box, Pin
