@@ -20,9 +20,11 @@ from mask_pinns.problems.failures import attribute_errors_to
 def declare_coefficients(cls: type, taken: Collection[str]) -> None:
     """Makes a problem's class a frozen dataclass of its coefficients.
 
-    Raises ValueError for a coefficient whose name is among those that are taken, one without a default, or one that is
-    neither a number nor a string.
+    A value without an annotation replaces the default of an inherited coefficient, and `k: float = 1` is a float.
+    Raises ValueError for a coefficient whose name is among those that are taken, one without a default, one that is
+    neither a number nor a string, or an inherited one that becomes something else, as a property.
     """
+    _annotate(cls)
     with attribute_errors_to("a coefficient", cls.__name__):
         dataclasses.dataclass(eq=False, kw_only=True, frozen=True)(cls)
     for name, field in coefficient_fields(cls).items():
@@ -34,6 +36,24 @@ def declare_coefficients(cls: type, taken: Collection[str]) -> None:
         if not isinstance(field.default, int | float | str):
             kind = type(field.default).__name__
             raise ValueError(f"{what} is a {kind}; expected a number, or a declaration without an annotation")
+
+
+def _annotate(cls: type) -> None:
+    """Annotates new defaults of inherited coefficients, which a dataclass would ignore; makes floats of whole ones."""
+    annotations = dict(vars(cls).get("__annotations__", {}))
+    for name, field in coefficient_fields(cls).items():  # those of the parent classes
+        if name in vars(cls) and name not in annotations:
+            value = vars(cls)[name]
+            if not isinstance(value, int | float | str):
+                raise ValueError(
+                    f"coefficient {name!r} of {cls.__name__} is inherited and becomes a {type(value).__name__}; give "
+                    "it a number, or the other thing another name"
+                )
+            annotations[name] = field.type
+    for name, kind in annotations.items():
+        if kind in (float, "float") and type(vars(cls).get(name)) is int:
+            setattr(cls, name, float(vars(cls)[name]))
+    cls.__annotations__ = annotations
 
 
 def refuse_trainable(cls: type) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from malformed import give_up, one_line, refused
 
-from mask_pinns import Problem
+from mask_pinns import Box, Dirichlet, Problem
 
 
 def failing(error: Exception) -> Any:
@@ -44,3 +44,33 @@ def test_initializers_of_the_users_own(name: str) -> None:
 def test_a_coefficient_without_a_default() -> None:
     with pytest.raises(ValueError, match="'k' of Mine has no default"):
         type("Mine", (Problem,), {"__annotations__": {"k": float}})
+
+
+class Rod(Problem):
+    domain = Box(x=(0.0, 1.0))
+    derivatives = ("xx",)
+    conditions = (Dirichlet("x", u=0.0),)
+    k: float = 1
+    modes: int = 2
+
+    def residual(self, p, u):
+        return self.k * u.xx - self.modes
+
+
+def test_a_subclass_gives_a_coefficient_another_default() -> None:
+    """Without an annotation, too: a dataclass alone would keep the parent's. A float may be written without a point."""
+
+    class Copper(Rod):
+        k = 3
+
+    class Warm(Copper):
+        modes = 4
+
+    assert [cls().k for cls in (Rod, Copper, Warm)] == [1.0, 3.0, 3.0]
+    assert (Rod(k=2.5).k, Copper(k=0.5).k, Warm().modes) == (2.5, 0.5, 4)
+    assert Warm().coefficients() == {"k": 3.0, "modes": 4} and isinstance(Warm().k, float)
+
+
+def test_a_coefficient_does_not_become_something_else() -> None:
+    with pytest.raises(ValueError, match="coefficient 'k' of Odd is inherited and becomes a property"):
+        type("Odd", (Rod,), {"k": property(lambda self: 5.0)})
