@@ -20,7 +20,10 @@ SIDES = {"both": (0, 1), "low": (0,), "high": (1,)}
 
 
 class Points:
-    """N points: `p.x`, `p.t` are 1-D tensors of length N, `p.tensor` is all of them as (N, D)."""
+    """N points: `p.x`, `p.t` are 1-D tensors of length N, `p.tensor` is all of them as (N, D).
+
+    `p.x` is a copy: a function that changes it in place, `x = p.x; x *= pi`, does not move the points.
+    """
 
     def __init__(self, tensor: Tensor, names: tuple[str, ...]) -> None:
         assert tensor.ndim == 2 and tensor.shape[1] == len(names), (tensor.shape, names)
@@ -32,7 +35,7 @@ class Points:
             raise AttributeError(name)
         if name not in self.names:
             raise ValueError(f"p.{name}: no such coordinate; the problem has {', '.join(self.names)}")
-        return self.tensor[:, self.names.index(name)]
+        return self.tensor[:, self.names.index(name)].clone()
 
     def __len__(self) -> int:
         return len(self.tensor)

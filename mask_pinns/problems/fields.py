@@ -68,7 +68,7 @@ class Field:
         if name.startswith("_"):
             raise AttributeError(name)
         if all(letter in self._coordinates for letter in name):
-            return self.derivative(name)
+            return self.derivative(name).clone()  # a residual may change it in place
         if hasattr(self.value, name):  # u.abs(), u.shape: the values are a tensor
             return getattr(self.value, name)
         raise ValueError(

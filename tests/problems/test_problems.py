@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import pi
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from known_problems import Cooling, Decay, Poisson3, Rotation
 from torch import nn
 
-from mask_pinns import PROBLEMS, Box, Condition, Dirichlet, Initial, Objective, Problem
+from mask_pinns import PROBLEMS, Box, Condition, Dirichlet, Initial, MaskPINN, Objective, Problem
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.problems.loading import make_problem
 
@@ -180,3 +181,47 @@ def test_fields_compute_like_tensors() -> None:
     network = Solution(declare(exact=lambda s, p: p.x * p.t))
     got = Objective(problem, derivatives="autograd").residuals(network, points)["pde"].vector
     torch.testing.assert_close(got, expected)
+
+
+class Heat(Problem):
+    domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))
+    derivatives = ("t", "xx")
+    conditions = (Initial(u=lambda p: torch.sin(pi * p.x)), Dirichlet("x", u=0.0))
+
+    def residual(self, p, u):
+        return u.t - 0.1 * u.xx
+
+    def exact(self, p):
+        return torch.exp(-0.1 * pi**2 * p.t) * torch.sin(pi * p.x)
+
+
+class InPlace(Heat):
+    """Changes its points and derivatives in place, which moves neither."""
+
+    conditions = (Initial(u=lambda p: torch.sin(p.x.mul_(pi))), Dirichlet("x", u=0.0))
+
+    def residual(self, p, u):
+        x, slope = p.x, u.xx
+        x *= pi
+        slope *= 0.1
+        return u.t - slope + 0 * (x + p.x + u.xx)
+
+    def exact(self, p):
+        x = p.x
+        x *= pi
+        return torch.exp(-0.1 * pi**2 * p.t) * torch.sin(x) + 0 * p.x
+
+
+@pytest.mark.parametrize("engine", ["jet", "autograd"])
+def test_functions_that_work_in_place_move_nothing(engine: str) -> None:
+    losses = []
+    for problem in (Heat(), InPlace()):
+        torch.manual_seed(0)
+        model = MaskPINN(problem, {"name": "masked", "width": 4, "blocks": 1}, derivatives=engine)
+        points = PointsDataModule(problem, points=20).draw(0)
+        losses.append(model.objective.loss(model.network, points)[0])
+    torch.testing.assert_close(*losses)
+    x = torch.rand(9, 2, dtype=torch.float64)
+    before = x.clone()
+    torch.testing.assert_close(InPlace().solution(x), Heat().solution(x))
+    assert torch.equal(x, before)
