@@ -62,6 +62,10 @@ class Symbol:
     def __truediv__(self, divisor: Any) -> Symbol:
         return self * (1.0 / divisor)
 
+    def clone(self) -> Symbol:
+        """Itself: a symbol is never changed in place."""
+        return self
+
     def __bool__(self) -> bool:
         raise TypeError("a symbol has no truth value")
 
