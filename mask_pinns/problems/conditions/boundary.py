@@ -15,7 +15,7 @@ from torch import Tensor
 from mask_pinns.domains import SIDES, Domain, Place, Points
 from mask_pinns.jets import MAX_ORDER, Derivatives
 from mask_pinns.problems.conditions.condition import Condition, Fields, Residuals
-from mask_pinns.problems.conditions.targets import Target, check_targets, mismatch, target_values
+from mask_pinns.problems.conditions.targets import Prescribing, Target, check_targets, target_values
 from mask_pinns.problems.fields import Field
 
 
@@ -46,7 +46,7 @@ class _TargetsOnWalls(WallCondition):
         super().__init__(across, name, weight, side)
         if not targets:
             raise ValueError(f"condition {self.name!r}: give at least one target, e.g. u=0.0")
-        self.targets = targets
+        self.targets: Mapping[str, Target] = targets
 
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         super().check(domain, fields)
@@ -58,7 +58,7 @@ class _TargetsOnWalls(WallCondition):
                 )
 
 
-class Dirichlet(_TargetsOnWalls):
+class Dirichlet(Prescribing, _TargetsOnWalls):
     """Prescribed values on the walls across some coordinates: `Dirichlet("x", u=0.0)`, `Dirichlet("x", "y", u=g)`.
 
     `side` is "both", "low" or "high".
@@ -71,12 +71,6 @@ class Dirichlet(_TargetsOnWalls):
     """
 
     kind = "dirichlet"
-
-    def prescribed(self, field: str) -> Target | None:
-        return self.targets.get(field)
-
-    def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
-        return {key: mismatch(self.name, fields, key, target, p) for key, target in self.targets.items()}
 
 
 class Neumann(_TargetsOnWalls):

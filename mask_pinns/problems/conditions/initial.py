@@ -9,11 +9,11 @@ from torch import Tensor
 from mask_pinns.domains import Domain, Place, Points
 from mask_pinns.jets import Derivatives
 from mask_pinns.problems.checks import check_derivatives
-from mask_pinns.problems.conditions.condition import Condition, Fields, Residuals
-from mask_pinns.problems.conditions.targets import Target, check_targets, mismatch
+from mask_pinns.problems.conditions.condition import Condition
+from mask_pinns.problems.conditions.targets import Prescribing, Target, check_targets
 
 
-class Initial(Condition):
+class Initial(Prescribing, Condition):
     """Values and time derivatives at the earliest t: `Initial(u=lambda p: sin(pi * p.x), u_t=0.0)`.
 
     A solution that starts with a kink or a jump and is smooth at every later time cannot be followed by a smooth
@@ -55,12 +55,6 @@ class Initial(Condition):
         if "t" not in domain:
             raise ValueError(f"condition {self.name!r} needs a coordinate t; the domain has {', '.join(domain.names)}")
         return domain.section({"t": domain["t"][0]})
-
-    def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
-        return {key: mismatch(self.name, fields, key, target, p) for key, target in self.targets.items()}
-
-    def prescribed(self, field: str) -> Target | None:
-        return self.targets.get(field)
 
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         super().check(domain, fields)

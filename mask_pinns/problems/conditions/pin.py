@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mask_pinns.domains import Domain, Place, Points
-from mask_pinns.problems.conditions.condition import Condition, Fields, Residuals
-from mask_pinns.problems.conditions.targets import Target, check_targets, mismatch
+from mask_pinns.domains import Domain, Place
+from mask_pinns.problems.conditions.condition import Condition
+from mask_pinns.problems.conditions.targets import Prescribing, Target, check_targets
 
 
-class Pin(Condition):
+class Pin(Prescribing, Condition):
     """Values at one point in space, at all times: `Pin(P=0.0)`, `Pin(at={"x": 1.0, "y": 0.0}, P=101325.0)`.
 
     A pressure that enters by its gradient alone has no level; a pin fixes it, where an error up to the mean is not
@@ -35,12 +35,6 @@ class Pin(Condition):
             raise ValueError(f"condition {self.name!r} fixes {missing[0]}; the domain has {', '.join(domain.names)}")
         corner = {c: domain[c][0] for c in domain.names if c != "t" or len(domain) == 1}
         return Condition(self.name, corner | self.at, lambda *_: None).place(domain)
-
-    def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
-        return {key: mismatch(self.name, fields, key, target, p) for key, target in self.targets.items()}
-
-    def prescribed(self, field: str) -> Target | None:
-        return self.targets.get(field)
 
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         super().check(domain, fields)

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from mask_pinns.checks import is_finite
-from mask_pinns.domains import Points
+from mask_pinns.domains import Place, Points
 from mask_pinns.problems.checks import check_shape
 from mask_pinns.problems.fields import Field
 
@@ -29,6 +29,19 @@ def mismatch(condition: str, fields: Mapping[str, Field], key: str, target: Targ
     """The field or its derivative minus the target, (N,)."""
     name, _, derivative = key.partition("_")
     return fields[name].derivative(derivative) - target_values(target, p, condition, key)
+
+
+class Prescribing:
+    """What conditions share that prescribe values and derivatives by `targets`: the mismatches are their residuals."""
+
+    name: str
+    targets: Mapping[str, Target]
+
+    def prescribed(self, field: str) -> Target | None:
+        return self.targets.get(field)
+
+    def residuals(self, p: Points, fields: Mapping[str, Field], place: Place) -> dict[str, Tensor]:
+        return {key: mismatch(self.name, fields, key, target, p) for key, target in self.targets.items()}
 
 
 def check_targets(condition: str, targets: Mapping[str, Any], fields: Sequence[str]) -> None:
