@@ -23,7 +23,7 @@ STALL_STEPS = 12
 STALL_RATIO = 0.98
 """Training stands still if the loss is more than this part of its value so many steps ago."""
 SOLVED_RATIO = 1e-8
-"""A loss this small, relative to the first one, has converged and does not stand still."""
+"""A loss this small, relative to the first one, has converged: it does not stand still, and fresh points are well."""
 UNSOLVED_RATIO = 1e-6
 """A problem is not solved if the loss at fresh points ends above this part of the first loss."""
 FRESH_RATIO = 100.0
@@ -135,7 +135,8 @@ class TrainingAlarms(L.Callback):
         if fresh is None or trainer.state.fn != TrainerFn.FITTING:
             return
         self._fresh.append(float(fresh))
-        above = float(fresh) > FRESH_RATIO * loss and not pl_module.objective.adaptive.causal
+        solved = float(fresh) <= SOLVED_RATIO * (pl_module.stepper.first_loss or 0.0)
+        above = float(fresh) > FRESH_RATIO * loss and not solved and not pl_module.objective.adaptive.causal
         self._contradictions = self._contradictions + 1 if above else 0
         if self._contradictions >= FRESH_VALIDATIONS:
             self._tell(
