@@ -63,11 +63,9 @@ def effect(pairs: pd.DataFrame, study: Study, value: str) -> Effect:
     error, base = (np.log10(rows[name].clip(upper=NOTHING_LEARNED)) for name in ("error", "base"))
     difference = error - base
     means = difference.groupby(rows[unit]).mean() if unit else difference.iloc[:0]
-    if len(means) < 2:
-        return Effect(value, unit, len(means), *[float("nan")] * 5)
-    test = ttest_1samp(means, 0.0) if means.nunique() > 1 else None
-    if test is None:  # all units agree to the last digit, as clipped errors can: nothing tells their spread
+    if means.nunique() < 2:  # no units, or all agree to the last digit, as clipped errors can: no spread
         return Effect(value, unit, len(means), 10.0 ** means.mean(), *[float("nan")] * 4)
+    test = ttest_1samp(means, 0.0)
     low, high = test.confidence_interval(1 - LEVEL)
     return Effect(value, unit, len(means), 10.0 ** means.mean(), 10.0**low, 10.0**high, test.pvalue, test.pvalue)
 

@@ -76,12 +76,12 @@ def _module_name(path: Path) -> str:
 def _module(path: Path) -> Any:
     name = _module_name(path)
     if name not in sys.modules:
+        _make_neighbours_importable(path.absolute())
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
-        _make_neighbours_importable(path.absolute())
         try:
             spec.loader.exec_module(module)
         except BaseException as error:
