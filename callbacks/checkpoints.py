@@ -11,8 +11,9 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.trainer.states import TrainerFn
 
 from mask_pinns.checkpoints.atomic_files import whole_file
 
@@ -65,10 +66,28 @@ def best_checkpoint(folder: str | Path) -> ModelCheckpoint:
     )
 
 
-class LastCheckpoint(L.Callback):
+def burst_of(trainer: L.Trainer) -> int:
+    """Returns the number of optimizer steps per training batch; only the last batch of a session has fewer."""
+    return getattr(getattr(trainer, "datamodule", None), "burst", 1)
+
+
+def validation_due(trainer: L.Trainer) -> bool:
+    """Tells whether a validation after this training batch is scheduled, by number of batches, each a whole burst."""
+    if trainer.global_step % burst_of(trainer):
+        return False
+    batches: Any = trainer.val_check_batch
+    by_batches = trainer.check_val_every_n_epoch is None and trainer._val_check_time_interval is None
+    if not (trainer.enable_validation and by_batches) or batches in (None, float("inf")):
+        return False
+    return (trainer.fit_loop.total_batch_idx + 1) % int(batches) == 0
+
+
+class LastCheckpoint(Checkpoint):
     """Keeps `last.ckpt`: saves it every `every` steps, and at the end of training unless an error ended it.
 
-    Lightning's own ModelCheckpoint saves at an interval of steps only under automatic optimization.
+    Where a validation is due at that step it is saved after it, so that a resumed run neither repeats nor misses one.
+    Lightning's own ModelCheckpoint saves at an interval of steps only under automatic optimization. Lightning calls
+    callbacks of this class after all others.
 
     Example:
         >>> import lightning as L
@@ -85,11 +104,20 @@ class LastCheckpoint(L.Callback):
         self.saved_at = -1
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if trainer.global_step % self.every == 0:
+        validates = validation_due(trainer) or (trainer.should_stop and trainer.enable_validation)
+        if self._due(trainer) and not validates:
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.state.fn == TrainerFn.FITTING and self._due(trainer):
             self._save(trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._save(trainer)
+
+    def _due(self, trainer: L.Trainer) -> bool:
+        """Whether it is to be saved at this step; what callbacks do at the end of training can be long."""
+        return trainer.global_step % self.every == 0 or trainer.should_stop or trainer.global_step == trainer.max_steps
 
     def _save(self, trainer: L.Trainer) -> None:
         if trainer.global_step > 0 and self.saved_at != trainer.global_step:

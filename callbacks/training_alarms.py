@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.trainer.states import TrainerFn
 from rich.console import Console
 
+from mask_pinns.callbacks.checkpoints import burst_of
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems import Problem
 
@@ -77,10 +78,25 @@ class TrainingAlarms(L.Callback):
         self._phase = 0
         self._contradictions = 0
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._losses.clear()
-        self._fresh.clear()
-        self._contradictions = 0
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """A fit begins anew; a checkpoint that it goes on from is loaded afterwards."""
+        if stage == "fit":
+            self._losses.clear()
+            self._fresh.clear()
+            self._phase = self._contradictions = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run has to know to tell the same at the same step."""
+        return {
+            "losses": list(self._losses), "fresh": list(self._fresh), "phase": self._phase,
+            "contradictions": self._contradictions, "raised": list(self.raised),
+        }  # fmt: skip
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._losses.extend(state_dict["losses"])
+        self._fresh.extend(state_dict["fresh"])
+        self._phase, self._contradictions = state_dict["phase"], state_dict["contradictions"]
+        self.raised = list(state_dict["raised"])
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, MaskPINN)
@@ -89,6 +105,8 @@ class TrainingAlarms(L.Callback):
             self._losses.clear()
             self._phase = schedule.index
             return
+        if trainer.global_step % burst_of(trainer):
+            return  # only the last batch of a session ends so
         self._losses.append(float(pl_module.stepper.last_loss))
         if len(self._losses) > STALL_STEPS and self._losses[-1] > STALL_RATIO * self._losses[0]:
             self._stands_still(pl_module)

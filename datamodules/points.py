@@ -200,18 +200,23 @@ class PointsDataModule(L.LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Draws the points of the current step, or the validation points; moves and converts the evaluation grid."""
-        dtype = next(self._module().parameters()).dtype
-        if isinstance(batch, int):
-            if batch == VALIDATION_STEP:
-                return self.draw(VALIDATION_STEP, *self.ranks(), device, dtype)
-            burst = Burst(self.burst, lambda: self._points_at(self._drawn_at(), device, dtype), self._trainer())
+        if isinstance(batch, int) and batch != VALIDATION_STEP:
+            burst = Burst(self.burst, lambda: self._points_at(self._drawn_at(), device), self._trainer())
             return burst if self.burst > 1 else burst.draw()
+        dtype = self._dtype()
+        if isinstance(batch, int):
+            return self.draw(VALIDATION_STEP, *self.ranks(), device, dtype)
         if isinstance(batch, Tensor):
             return batch.to(device, dtype)
         x, u = batch
         return x.to(device, dtype), u.to(device)  # values stay float64, in which errors are computed
 
-    def _points_at(self, step: int, device: torch.device, dtype: torch.dtype) -> PointSets:
+    def _dtype(self) -> torch.dtype:
+        """The dtype of the weights, which a phase may change within a burst."""
+        return next(self._module().parameters()).dtype
+
+    def _points_at(self, step: int, device: torch.device) -> PointSets:
+        dtype = self._dtype()
         if self._current_points[0] != (step, device, dtype):
             drawn = self.draw(step, *self.ranks(), device, dtype)
             if self.adaptive:
@@ -223,8 +228,8 @@ class PointsDataModule(L.LightningDataModule):
         """As many adaptive collocation points as x has; on a resume, those of the checkpoint."""
         (restored_at, restored), self._restored = self._restored, (None, torch.empty(0))
         rank, ranks = self.ranks()
-        if restored_at == step and restored.shape == (ranks, *x.shape):
-            return restored[rank].to(x)
+        if restored_at == step and restored.shape == (ranks, *x.shape) and restored.dtype == x.dtype:
+            return restored[rank].to(x.device)
         assert self.adaptive is not None
         module: Any = self._module()
         pool = self._draw_term(self.problem.equation, pool_size(len(x)), (rank, step), x.device, x.dtype)

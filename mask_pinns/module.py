@@ -14,9 +14,8 @@ import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from mask_pinns.checkpoints.compatibility import change_of_devices
-from mask_pinns.checkpoints.contents import upgrade
-from mask_pinns.checkpoints.rollback import make_good_weights, nonfinite_parameter
+from mask_pinns.checkpoints.rollback import make_good_weights
+from mask_pinns.checkpoints.training_state import add_state, take_state
 from mask_pinns.metrics import SolutionErrors
 from mask_pinns.networks.assembly import assemble
 from mask_pinns.networks.evaluation_mode import evaluation_mode
@@ -28,6 +27,7 @@ from mask_pinns.problems import Problem
 from mask_pinns.problems.determinacy import solution_errors
 from mask_pinns.problems.loading import describe, make_problem
 from mask_pinns.problems.scales import characteristic_scales
+from mask_pinns.problems.statement import statement
 from mask_pinns.settings import Constraints, LossSettings, Phases, TrainingSettings, complete, to_mapping
 from mask_pinns.stepper import Stepper, StepResult
 
@@ -100,6 +100,7 @@ class MaskPINN(L.LightningModule):
 
     def check(self) -> None:
         """Evaluates everything once at a few points. Raises ValueError for parts that do not fit together, or fail."""
+        statement(self.problem)  # found now: before training, which a user's function may count
         self.adaptive_weights.start(check_objective(self.objective, self.network))
         if any(phase.method.least_squares for phase in self.schedule.phases):
             like = next(self.network.parameters())
@@ -176,18 +177,18 @@ class MaskPINN(L.LightningModule):
         multipliers = {f"weight/{name}": value for name, value in balanced}
         self.record({"loss": result.loss, **unweighted, **multipliers, "lr": result.lr, "phase": float(result.phase)})
 
-    def record(self, values: Mapping[str, Tensor | float]) -> None:
-        """Passes values to callbacks, and to loggers with the optimizer step: Lightning itself counts batches."""
+    def record(self, values: Mapping[str, Tensor | float], ahead: int = 0) -> None:
+        """Passes values to callbacks, and to loggers with the optimizer step (`ahead`: of one that is being taken)."""
         self.log_dict(dict(values), logger=False)
         for logger in self.loggers:
-            logger.log_metrics({name: float(value) for name, value in values.items()}, step=self.global_step)
+            logger.log_metrics({name: float(value) for name, value in values.items()}, self.global_step + ahead)
             logger.save()
 
     def note_rollback(self, message: str) -> None:
         """Prints that the run has gone back to good weights, and logs the number of rollbacks."""
         assert self.good is not None
         self.print(message)
-        self.record({"rollbacks": float(self.good.count)})
+        self.record({"rollbacks": float(self.good.count)}, ahead=1)
 
     @property
     def logs_now(self) -> bool:
@@ -254,13 +255,7 @@ class MaskPINN(L.LightningModule):
     # ---- checkpoints ----------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the schedule. Raises NonFiniteLoss rather than replace a good checkpoint by one with NaN in it."""
-        if error := nonfinite_parameter(self.network, self.global_step):
-            raise error
-        checkpoint |= {"schedule": self.schedule.state_dict(), "ranks": self.trainer.world_size}
-        checkpoint["first_loss"] = self.stepper.first_loss
-        if self.good is not None:
-            checkpoint["good"] = self.good.state_dict()
+        add_state(self, checkpoint)
 
     def setup(self, stage: str) -> None:
         """Before a checkpoint is loaded: resets the schedule, and converts the network to the trainer's dtype.
@@ -277,6 +272,7 @@ class MaskPINN(L.LightningModule):
         self.errors = solution_errors(self.problem)
         self.trainer.strategy.precision_plugin.convert_module(self)
         self.run_dtype = next(self.network.parameters()).dtype
+        self.network.to(self.run_dtype)  # its buffers too, which a float32 trainer leaves as they are
 
     def _start_adaptive_weights(self) -> None:
         adaptive = self.adaptive_weights
@@ -285,14 +281,7 @@ class MaskPINN(L.LightningModule):
         adaptive.start(adaptive.names)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """In a fit, loads the schedule; without a trainer, which sets the dtype, takes that of the weights."""
-        upgrade(checkpoint)
+        """Takes its state; without a trainer, which sets the dtype, takes that of the weights too."""
+        take_state(self, checkpoint, fits=self._trainer is not None and bool(self.trainer.training))
         if self._trainer is None:
             self.network.to(next(v.dtype for k, v in checkpoint["state_dict"].items() if k.startswith("network.")))
-        elif self.trainer.training:
-            self.schedule.load_state_dict(checkpoint["schedule"])
-            self.stepper.first_loss = checkpoint.get("first_loss")
-            if change := change_of_devices(checkpoint.get("ranks"), self.trainer.world_size):
-                self.print(change)
-            if self.good is not None and "good" in checkpoint:
-                self.good.load_state_dict(checkpoint["good"])

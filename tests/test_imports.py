@@ -19,7 +19,7 @@ FILES = sorted(p for room in ("mask_pinns", *TOP) for p in (ROOT / room).rglob("
 ROOMS = (
     "version", "checkout", "registry", "checks", "memory", "metrics", "settings", "jets", "domains", "problems",
     "networks", "objective", "optim", "checkpoints", "stepper", "module", "windows", "datamodules", "callbacks",
-    "report", "cli", "recipe", "__main__",
+    "report", "process", "cli", "recipe", "__main__",
 )  # fmt: skip
 # Rooms that know less than their place allows.
 KNOWS_ONLY = {

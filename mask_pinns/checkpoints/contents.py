@@ -37,6 +37,13 @@ def _are_settings(x: Any) -> bool:
     return named and isinstance(x.get("embedding") or {}, dict)
 
 
+def _is_statement(x: Any) -> bool:
+    sums = x.get("residuals", {}) if isinstance(x, dict) and _is_plain(x) else None
+    return isinstance(sums, dict) and all(
+        isinstance(s, list) and all(isinstance(number, float) for number in s) for s in sums.values()
+    )
+
+
 def _is_schedule(x: Any) -> bool:
     counts = isinstance(x, dict) and all(_is_count(x.get(key)) for key in ("index", "start", "stalls"))
     phases = x.get("phases") if counts else None
@@ -63,6 +70,21 @@ def _steps(loops: Any) -> Any:
     return loops
 
 
+def count_batches(content: dict[str, Any], burst: int) -> None:
+    """Sets the numbers of batches in a checkpoint, in place, to those of a run that always had bursts of this length.
+
+    Lightning validates by the number of batches. The last burst before a stop is cut short, and a resumed run may have
+    another length: without this, validations would come at other steps than in a run that was left alone.
+    """
+    progress = content["loops"]["fit_loop"].get("epoch_loop.batch_progress")
+    if progress is None:
+        return
+    total, current = progress["total"], progress["current"]
+    surplus = total["ready"] - content["global_step"] // burst
+    for numbers in (total, current):
+        numbers |= {name: max(0, count - surplus) for name, count in numbers.items()}
+
+
 Parts = dict[str, tuple[Callable[[Any], bool], str]]
 """{name: (check of the part, what is expected)}."""
 FOR_EVALUATION: Parts = {
@@ -70,6 +92,7 @@ FOR_EVALUATION: Parts = {
     "global_step": (_is_count, "a number of steps"),
     "schedule": (_is_schedule, "the phases, and which one is on"),
     "hyper_parameters": (_are_settings, "settings in plain values"),
+    "statement": (_is_statement, "what its problem says, in plain values"),
 }
 FOR_RESUME: Parts = FOR_EVALUATION | {
     "optimizer_states": (
@@ -89,7 +112,7 @@ FOR_RESUME: Parts = FOR_EVALUATION | {
     ),
     "good": (lambda x: x == {} or _is_good(x), "weights to go back to"),
 }
-MAY_LACK: dict[str, Any] = {"hyper_parameters": {}, "PointsDataModule": {}, "good": {}}
+MAY_LACK: dict[str, Any] = {"hyper_parameters": {}, "statement": {}, "PointsDataModule": {}, "good": {}}
 """Parts that may be missing, with the values to check in their place."""
 
 

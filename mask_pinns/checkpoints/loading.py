@@ -17,14 +17,18 @@ from torch import nn
 from mask_pinns.checkpoints.compatibility import differences
 from mask_pinns.checkpoints.contents import FOR_EVALUATION, FOR_RESUME, check_contents, upgrade
 from mask_pinns.optim.phases import Schedule
+from mask_pinns.problems import Problem
+from mask_pinns.problems.statement import contradiction, statement
 
 Content = dict[str, Any]
 Reader = Callable[[Path], Content]
+BEGIN_ANEW = "leave that as it was, or begin a new run with its weights: --from RUN"
 
 
 class Trained(Protocol):
     """The part of a module that a checkpoint is compared with before it is loaded."""
 
+    problem: Problem
     schedule: Schedule
     run_dtype: torch.dtype
 
@@ -62,10 +66,9 @@ def _check_run(path: Path, content: Content, module: Trained) -> None:
     if differ := differences(content.get("hyper_parameters", {}), module.hparams):
         what = "problem" if any(key.startswith("problem.") for key in differ) else "network"
         listed = "; ".join(f"{key} {values}" for key, values in differ.items())
-        raise ValueError(
-            f"checkpoint {path} is of another {what}: {listed}; leave that as it was, or begin a new run with its "
-            "weights: --from RUN"
-        )
+        raise ValueError(f"checkpoint {path} is of another {what}: {listed}; {BEGIN_ANEW}")
+    if differs := contradiction(content.get("statement", {}), statement(module.problem)):
+        raise ValueError(f"checkpoint {path} is of another {module.problem.title}: {differs}; {BEGIN_ANEW}")
     here = {k: tuple(v.shape) for k, v in module.state_dict().items()}
     there = {k: tuple(v.shape) for k, v in content["state_dict"].items()}
     if here != there:

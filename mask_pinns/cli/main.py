@@ -2,7 +2,7 @@
 
 Exit codes: 0 if the command is done; 1 if training had to stop (the loss became NaN or infinite, the disk is full,
 another process was lost); 2 if the command is invalid; after an interruption, with the state saved: 130 for Ctrl-C, 143
-for SIGTERM, 138 for SIGUSR1.
+for SIGTERM, 138 for SIGUSR1, 129 for a terminal that was closed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mask_pinns.cli.fit import fit
 from mask_pinns.cli.parser import read
 from mask_pinns.cli.run import build, evaluate, predict
 from mask_pinns.cli.run_folder import Stopped
+from mask_pinns.process import one_command
 
 LONGEST_MESSAGE = 800
 """Largest number of characters of an error message."""
@@ -39,9 +40,14 @@ def one_line(error: Exception) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code. An error of the user gives a message of one line."""
+    with one_command():
+        return _answered(sys.argv[1:] if argv is None else argv)
+
+
+def _answered(argv: list[str]) -> int:
     _quiet()
     try:
-        command, config = read(sys.argv[1:] if argv is None else argv)
+        command, config = read(argv)
         run = build(config)
         if command == "fit":
             return fit(run)

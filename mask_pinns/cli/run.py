@@ -150,9 +150,10 @@ def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
     """Trains in a locked folder, from the checkpoint after `done` steps if there is one. Returns the exit code."""
     summary, observers = make_callbacks(run, folder)
     run.module.schedule.bounded = run.config.steps is None  # with a larger --steps, the last phase is longer
-    stopper = callbacks.StopOnSignal()
+    stopper = callbacks.StopOnSignal(run.config.trainer.get("max_time"))
     trainer = make_trainer(
         run.config,
+        max_time=None,  # the stopper's: Lightning's timer would count the time of earlier sessions as well
         default_root_dir=folder,
         max_steps=run.steps,
         max_epochs=-1,

@@ -127,7 +127,7 @@ class ProbeFields:
         found = {}
         with torch.enable_grad():
             for name, residual in self.residuals(term, x, inputs).items():
-                by_stream = self._gradients(residual, inputs)
+                by_stream = self.gradients(residual, inputs)
                 slopes = {
                     (f, m): rms(g[:, i]) / self.unit(m)
                     for m, g in by_stream.items() for i, f in enumerate(self.problem.fields)
@@ -136,7 +136,7 @@ class ProbeFields:
         return found
 
     @staticmethod
-    def _gradients(residual: Tensor, inputs: Streams) -> Streams:
+    def gradients(residual: Tensor, inputs: Streams) -> Streams:
         if not residual.requires_grad:
             return {}
         gradients = torch.autograd.grad(residual.sum(), list(inputs.values()), retain_graph=True, allow_unused=True)

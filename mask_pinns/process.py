@@ -1,0 +1,95 @@
+"""This process among others: signals before training begins, readers that go away, and a parent that dies.
+
+While it trains, `mask_pinns.callbacks.StopOnSignal` answers to signals. Before and after that, nothing is to be saved.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+"""Signals that end a command: Ctrl-C, those of schedulers, and that of a terminal that is closed."""
+PARENT = "MASK_PINNS_PARENT"
+"""Variable of the environment with the number of the process that starts the others of a run."""
+CHECK_SECONDS = 0.5
+"""Time between two checks whether the parent still runs."""
+
+
+@contextmanager
+def one_command() -> Iterator[None]:
+    """While a command runs: signals end it at once, output is optional, and it ends with the process that started it.
+
+    Processes that Lightning starts for a run would otherwise wait for a first one that has died, for half an hour.
+    """
+    parent = os.environ.pop(PARENT, None)
+    if parent is not None and os.environ.get("LOCAL_RANK", "0") != "0":
+        threading.Thread(target=_end_with, args=(int(parent),), daemon=True, name="end-with-parent").start()
+    streams, handlers = (sys.stdout, sys.stderr), _exit_on_signals()
+    os.environ[PARENT] = str(os.getpid())
+    sys.stdout, sys.stderr = OptionalOutput(sys.stdout), OptionalOutput(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = streams
+        os.environ.pop(PARENT, None)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _exit_on_signals() -> dict[int, Any]:
+    """Sets handlers that end the process with exit code 128 + the signal. Returns the handlers of before."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}  # only the main thread may set signal handlers
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]  # nohup asks for this
+    for number in before:
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+    return before
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when the one that started it has ended."""
+    while os.getppid() == parent:
+        time.sleep(CHECK_SECONDS)
+    os._exit(1)
+
+
+class OptionalOutput:
+    """A stream that is written to as long as somebody reads: `train.py | head -1` goes on without.
+
+    When a reader is gone, the stream's file becomes the null device, so that nothing fails at the end either.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return int(self._stream.write(text))
+        except OSError:  # a pipe without a reader, or a terminal that was closed
+            self._discard()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            self._discard()
+
+    def _discard(self) -> None:
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._stream.fileno())
+            os.close(null)
+            self._stream.flush()
