@@ -1,7 +1,7 @@
-"""`python -m mask_pinns`: the command line, as `python train.py` in a checkout."""
+"""`python -m mask_pinns`: the command line, as the command `mask-pinns`."""
 
 import sys
 
 from mask_pinns.cli.main import main
 
-sys.exit(main())
+sys.exit(main(prog="python -m mask_pinns"))
