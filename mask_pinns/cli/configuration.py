@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from mask_pinns.catalog.presets import configs_folder
+from mask_pinns.catalog.presets import configs_folder, find_configuration
 from mask_pinns.catalog.problem_files import located, same_problem
 from mask_pinns.catalog.source import NotWritten
 from mask_pinns.catalog.tables import (
@@ -104,7 +104,7 @@ def _files(flags: argparse.Namespace, problem: str | None) -> list[Path]:
     """Returns the configuration files to read; later ones override earlier ones."""
     if flags.start_from and (flags.resume or flags.ckpt_path):
         raise UsageError("--from begins a new run with the weights of another one: leave out --resume and --ckpt_path")
-    given, files = flags.resume or flags.start_from or flags.ckpt_path, [Path(file) for file in flags.config]
+    given, files = flags.resume or flags.start_from or flags.ckpt_path, list(map(find_configuration, flags.config))
     if given:
         checkpoint = find_checkpoint(given, Path(flags.folder or "runs"))
         if flags.resume or flags.start_from or checkpoint.parent.name == "checkpoints":

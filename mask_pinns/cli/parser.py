@@ -35,7 +35,7 @@ EXAMPLES = {
     "": "train",
     "--problem burgers --width 32 --seed 1": "another problem, network and seed",
     "--problem my_problem.py:MyProblem": "your own problem",
-    "--config configs/paper/wave.yaml": "the published settings",
+    "--config paper/wave": "the published settings",
     "--resume last": "go on with the latest run",
     "test --ckpt_path runs/wave-1": "evaluate its best checkpoint",
 }
