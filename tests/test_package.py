@@ -49,10 +49,8 @@ def python(site: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[st
 def test_a_few_steps_from_the_wheel(installed: Path, tmp_path: Path, command: str) -> None:
     """Files of a user's own that are called as ours, beside which it is run, are not taken: by no process."""
     words = [str(installed / "bin/mask-pinns")] if command == "mask-pinns" else command.split()
-    own = [
-        tmp_path / file for file in ("train.py", "callbacks/__init__.py", "datamodules/__init__.py", "mask_pinns.py")
-    ]
-    for file in own:
+    for own in ("train.py", "callbacks/__init__.py", "datamodules/__init__.py", "mask_pinns.py"):
+        file = tmp_path / own
         file.parent.mkdir(exist_ok=True)
         file.write_text("raise SystemExit(f'{__file__} was run')\n")
     flags = ["--points", "50", "--optimizer", "adam", "--statistics_record", "moments", "--width", "5", "--blocks", "1"]

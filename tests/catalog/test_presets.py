@@ -33,9 +33,8 @@ def test_a_file_of_the_user_goes_first(given: str) -> None:
 
 @pytest.mark.parametrize("given", ["paper/wav", "configs/paper/wav.yaml"])
 def test_an_unknown_file_is_answered_with_those_that_are_there(given: str) -> None:
-    with pytest.raises(
-        ValueError, match=f"configuration file {given} does not exist; did you mean 'paper/wave'"
-    ) as error:
+    answer = f"configuration file {given} does not exist; did you mean 'paper/wave'"
+    with pytest.raises(ValueError, match=answer) as error:
         find_configuration(given)
     assert "known: allen_cahn, burgers, " in str(error.value) and "paper/wave, " in str(error.value)
     assert "\n" not in str(error.value)
