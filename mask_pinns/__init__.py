@@ -11,6 +11,7 @@ import, and the command line answers mistakes without them.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def __getattr__(name: str) -> Any:
     """Imports a public name from its module, or a room of the package."""
     if name in _MODULES:
         return getattr(import_module(_MODULES[name]), name)
-    if any(module.split(".")[1] == name for module in _MODULES.values()):
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}"):  # not __main__, which would run
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

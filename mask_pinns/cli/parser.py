@@ -156,6 +156,9 @@ def _add_option(group: Any, option: Option, *flags: str) -> None:
 def explain_error(message: str, parser: ArgumentParser) -> str:
     """Returns a parser's message in one line; for an unknown flag, with the nearest one and the flags of its group."""
     flags = [s for s in parser._option_string_actions if s.startswith("--")]
+    if match := re.search(r"unrecognized arguments: ((?!-).*)", message, re.DOTALL):  # a word that is no flag
+        close = difflib.get_close_matches(f"--{match[1].partition(' ')[0]}", flags, n=1)
+        return f"unexpected {match[1]!r}" + (f"; did you mean {close[0]}?" if close else "")
     if match := re.search(r"unrecognized arguments: (\S+)|No action for key \"(\S+)\"|Option '(\S+)' is not", message):
         given = next(group for group in match.groups() if group)
         return _unknown_flag("--" + given.lstrip("-").partition("=")[0], flags) if given[0] != "'" else message

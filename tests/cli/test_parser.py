@@ -95,6 +95,9 @@ BAD = [
     (["validate"], "--ckpt_path"),
     (["predict"], "--ckpt_path"),
     (["train"], "train"),
+    (["widht", "3"], "unexpected 'widht 3'; did you mean --width?"),
+    (["--explain", ""], "unexpected ''"),
+    (["--explain", "{a: 1}"], "unexpected '{a: 1}'"),
 ]
 
 

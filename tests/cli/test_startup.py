@@ -38,6 +38,7 @@ ANSWERS = [
     ("--version", 0, f"mask-pinns {mask_pinns.__version__}"),
     ("--print_config", 0, "name: wave"),
     ("--widht 3", 2, "unknown setting --widht; did you mean --width?"),
+    ("--trainer.max_tim 3", 2, "did you mean --trainer.max_time? There are: --trainer.max_time, "),
     ("--problem.d 3", 2, "unknown setting --problem.d; did you mean --problem.c?"),
     ("--width wide", 2, "width"),
     ("--problem.c fast", 2, "problem.c"),
@@ -75,6 +76,7 @@ assert set(mask_pinns.__all__) <= set(dir(mask_pinns)) and set(mask_pinns.__all_
 assert mask_pinns.MaskPINN is MaskPINN and pickle.loads(pickle.dumps(MaskPINN)) is MaskPINN
 assert pickle.loads(pickle.dumps(Sampling(seed=3))) == Sampling(seed=3)
 assert mask_pinns.problems.PROBLEMS is PROBLEMS and mask_pinns.callbacks.Progress is Progress
+assert mask_pinns.cli.__name__ == "mask_pinns.cli" and not hasattr(mask_pinns, "__main__")
 assert __version__ == mask_pinns.__version__
 print("imported:")
 """
