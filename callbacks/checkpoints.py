@@ -76,8 +76,7 @@ def validation_due(trainer: L.Trainer) -> bool:
     if trainer.global_step % burst_of(trainer):
         return False
     batches: Any = trainer.val_check_batch
-    by_batches = trainer.check_val_every_n_epoch is None and trainer._val_check_time_interval is None
-    if not (trainer.enable_validation and by_batches) or batches in (None, float("inf")):
+    if not trainer.enable_validation or trainer.check_val_every_n_epoch is not None or batches in (None, float("inf")):
         return False
     return (trainer.fit_loop.total_batch_idx + 1) % int(batches) == 0
 

@@ -3,35 +3,48 @@
 The public API is imported from here:
 
     from mask_pinns import Box, Dirichlet, Initial, MaskPINN, PointsDataModule, Problem
+
+A name is imported from its module when it is first asked for (PEP 562), because torch and Lightning take seconds to
+import, and the command line answers mistakes without them.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import mask_pinns.checkout  # noqa: F401  (first: it says where callbacks and datamodules are)
-from mask_pinns.callbacks import (
-    FeatureStatistics,
-    LastCheckpoint,
-    MetricsFile,
-    Patience,
-    Progress,
-    RunSummary,
-    SolutionFigures,
-    StopOnSignal,
-    Throughput,
-    TrainingAlarms,
-    best_checkpoint,
-)
-from mask_pinns.checkpoints.rollback import NonFiniteLoss
-from mask_pinns.datamodules import SAMPLERS, PointsDataModule
-from mask_pinns.domains import Box, Domain
-from mask_pinns.jets import ACTIVATIONS, Derivatives, Jet, JetNetwork
-from mask_pinns.module import MaskPINN
-from mask_pinns.networks import NETWORKS
-from mask_pinns.objective import Objective
-from mask_pinns.optim import OPTIMIZERS
-from mask_pinns.problems import PROBLEMS, Condition, Dirichlet, Initial, Neumann, Periodic, Pin, Problem
-from mask_pinns.problems.scales import characteristic_scales
-from mask_pinns.recipe import recipe_for
-from mask_pinns.settings import Constraints, Embedding, LossSettings, Sampling, TrainingSettings
-from mask_pinns.version import __version__
+from mask_pinns.catalog.source import imported_names
+
+if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
+    from mask_pinns.callbacks import (
+        FeatureStatistics,
+        LastCheckpoint,
+        MetricsFile,
+        Patience,
+        Progress,
+        RunSummary,
+        SolutionFigures,
+        StopOnSignal,
+        Throughput,
+        TrainingAlarms,
+        best_checkpoint,
+    )
+    from mask_pinns.checkpoints.rollback import NonFiniteLoss
+    from mask_pinns.datamodules import SAMPLERS, PointsDataModule
+    from mask_pinns.domains import Box, Domain
+    from mask_pinns.jets import ACTIVATIONS, Derivatives, Jet, JetNetwork
+    from mask_pinns.module import MaskPINN
+    from mask_pinns.networks import NETWORKS
+    from mask_pinns.objective import Objective
+    from mask_pinns.optim import OPTIMIZERS
+    from mask_pinns.problems import PROBLEMS, Condition, Dirichlet, Initial, Neumann, Periodic, Pin, Problem
+    from mask_pinns.problems.scales import characteristic_scales
+    from mask_pinns.recipe import recipe_for
+    from mask_pinns.settings import Constraints, Embedding, LossSettings, Sampling, TrainingSettings
+    from mask_pinns.version import __version__
 
 __all__ = [
     "ACTIVATIONS", "NETWORKS", "OPTIMIZERS", "PROBLEMS", "SAMPLERS", "Box", "Condition", "Constraints", "Derivatives",
@@ -41,3 +54,19 @@ __all__ = [
     "Throughput", "TrainingAlarms", "TrainingSettings", "__version__", "best_checkpoint", "characteristic_scales",
     "recipe_for",
 ]  # fmt: skip
+
+_MODULES = {name: module for name, module in imported_names(Path(__file__)).items() if name in __all__}
+"""The public names, each with its module, as they stand above."""
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name from its module, or a room of the package."""
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}"):  # not __main__, which would run
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

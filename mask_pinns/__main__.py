@@ -1,7 +1,10 @@
-"""`python -m mask_pinns`: the command line, as `python train.py` in a checkout."""
+"""`python -m mask_pinns`: the command line, as the command `mask-pinns`."""
 
+import os
 import sys
 
 from mask_pinns.cli.main import main
 
-sys.exit(main())
+if sys.flags.safe_path:  # python -P: else Lightning would start the processes of other devices without it
+    os.environ["PYTHONSAFEPATH"] = "1"
+sys.exit(main(prog="python -m mask_pinns"))

@@ -1,7 +1,7 @@
-"""Where the packages `callbacks` and `datamodules` are: beside this one in a checkout, inside it in a wheel.
+"""Where the rooms `callbacks`, `datamodules` and `configs` are: beside the package in a checkout, inside it in a wheel.
 
-They are imported as mask_pinns.callbacks and mask_pinns.datamodules. In a checkout a finder maps these two names to
-their folders: adding the checkout to the package's path would map every other name in it as well,
+The first two are imported as mask_pinns.callbacks and mask_pinns.datamodules. In a checkout a finder maps these two
+names to their folders: adding the checkout to the package's path would map every other name in it as well,
 mask_pinns.mask_pinns.mask_pinns included.
 """
 
@@ -14,6 +14,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {f"mask_pinns.{name}": ROOT / name for name in ("callbacks", "datamodules")}
+
+
+def folder_of(room: str) -> Path:
+    """The folder of a room, e.g. of mask_pinns.callbacks; for a room that is one file, its path without the suffix."""
+    name = room.removeprefix("mask_pinns.")
+    inside = Path(__file__).with_name(name)
+    return inside if inside.is_dir() or not (ROOT / name).is_dir() else ROOT / name
 
 
 class RoomFinder:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import numbers
-
-from torch import Tensor
+import sys
 
 
 def is_number(x: object) -> bool:
     """Whether x is one real number, of Python, numpy, or a tensor; NaN and infinity are."""
-    if isinstance(x, Tensor):
+    torch = sys.modules.get("torch")  # the command line checks numbers without it; then nothing is a tensor
+    if torch is not None and isinstance(x, torch.Tensor):
         return x.ndim == 0 and not x.is_complex()
     return isinstance(x, numbers.Real) and not isinstance(x, bool)
 

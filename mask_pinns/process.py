@@ -47,7 +47,7 @@ def _exit_on_signals() -> dict[int, Any]:
     """Sets handlers that end the process with exit code 128 + the signal. Returns the handlers of before."""
     if threading.current_thread() is not threading.main_thread():
         return {}  # only the main thread may set signal handlers
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]  # nohup asks for this
     for number in before:

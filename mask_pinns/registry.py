@@ -14,10 +14,15 @@ T = TypeVar("T")
 
 def unknown(name: object, known: Iterable[str], what: str) -> ValueError:
     """The error for a name that is not among the known ones: "unknown problem 'wav'; did you mean 'wave'? ..."."""
+    return ValueError(f"unknown {what} {name!r}; {suggestion(name, known)}")
+
+
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """What to write in place of an unknown name: "did you mean 'wave'? known: wave, convection"."""
     known = list(known)
     close = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return ValueError(f"unknown {what} {name!r}; {hint}known: {', '.join(known) if known else 'none'}")
+    return f"{hint}known: {', '.join(known) if known else 'none'}"
 
 
 def lookup(table: Mapping[str, T], name: str, what: str) -> T:

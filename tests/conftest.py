@@ -11,6 +11,7 @@ import pytest
 import torch
 from helpers import TINY, blank_pictures, real_pictures
 
+from mask_pinns.cli import fit
 from mask_pinns.cli import main as command_line
 from mask_pinns.cli.intervals import burst
 from mask_pinns.cli.run import Run
@@ -62,11 +63,11 @@ def planned(run: Run) -> int:
 @pytest.fixture
 def answer(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Runs `python train.py` without the training, unless `trains`; returns the answering line, "" if all is well."""
-    really = command_line.fit
+    really = fit.fit
     monkeypatch.chdir(tmp_path)
 
     def call(words: list[str], trains: bool = False) -> str:
-        monkeypatch.setattr(command_line, "fit", really if trains else planned)
+        monkeypatch.setattr(fit, "fit", really if trains else planned)
         capsys.readouterr()
         got, err = command_line.main(words), capsys.readouterr().err
         assert got in ((0, 1, 2) if trains else (0, 2)), (got, err)

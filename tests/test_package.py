@@ -45,15 +45,29 @@ def python(site: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[st
     return subprocess.run([sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def test_a_few_steps_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    flags = ["--points", "50", "--optimizer", "adam", "--statistics_record", "moments"]
-    run = python(installed, tmp_path, "-m", "mask_pinns", "--steps", "3", *flags)
+@pytest.mark.parametrize("command", ["mask-pinns", "-P -m mask_pinns"])
+def test_a_few_steps_from_the_wheel(installed: Path, tmp_path: Path, command: str) -> None:
+    """Files of a user's own that are called as ours, beside which it is run, are not taken: by no process."""
+    words = [str(installed / "bin/mask-pinns")] if command == "mask-pinns" else command.split()
+    for own in ("train.py", "callbacks/__init__.py", "datamodules/__init__.py", "mask_pinns.py"):
+        file = tmp_path / own
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("raise SystemExit(f'{__file__} was run')\n")
+    flags = ["--points", "50", "--optimizer", "adam", "--statistics_record", "moments", "--width", "5", "--blocks", "1"]
+    two = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu"]
+    run = python(installed, tmp_path, *words, "--steps", "3", *flags, *two)
     assert run.returncode == 0, run.stderr
     assert "relative L2" in run.stdout
     summary = json.loads((tmp_path / "runs/wave-1/summary.json").read_text())
-    assert summary["steps"] == 3
+    assert (summary["steps"], summary["devices"]) == (3, 2)
     assert summary["dtype"] == "float64", "the recipe came along"
     assert summary["commit"] is None, "not run from the checkout"
+
+
+def test_the_published_settings_are_found_from_any_folder(installed: Path, tmp_path: Path) -> None:
+    for name in ("configs/paper/wave.yaml", "paper/wave"):
+        shown = python(installed, tmp_path, "-m", "mask_pinns", "--config", name, "--print_config")
+        assert shown.returncode == 0 and "steps: 20000" in shown.stdout, shown.stderr
 
 
 def test_the_wheel_installs_one_package_with_its_types(installed: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -24,10 +23,10 @@ class Trained(Protocol):
     stepper: Any
     good: GoodWeights | None
     trainer: Any
-    print: Callable[..., None]
 
     @property
     def global_step(self) -> int: ...
+    def print(self, *words: Any) -> None: ...
 
 
 def add_state(module: Trained, checkpoint: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
-"""Checks settings beyond the types that a parser checks: names of keys, lists, switches, and finite numbers.
+"""Checks settings beyond the types that a parser checks: names, lists, switches, and finite numbers.
 
-`normalize_file_settings` checks those of a configuration file before the parser, `check_settings` all of them after it,
-`check_problem` what a problem declares, together with how it is trained.
+`normalize_file_settings` checks those of a configuration file before the parser, `check_settings` all of them after it.
 """
 
 from __future__ import annotations
@@ -9,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mask_pinns.catalog.tables import ACTIVATIONS, ENGINES, OPTIMIZERS, SAMPLERS
 from mask_pinns.checks import is_finite, is_number
 from mask_pinns.cli.run_folder import UsageError
-from mask_pinns.datamodules import PointsDataModule
-from mask_pinns.module import MaskPINN
-from mask_pinns.problems.determinacy import check_dependence, require_independent_points
+from mask_pinns.settings import phase_mappings
 
 MAX_NUMBER = 3.4e38
 """The largest number of float32."""
-ONLY_ON_COMMAND_LINE = ("config", "help", "print_config")
+ONLY_ON_COMMAND_LINE = ("config", "help", "version", "print_config")
 
 
 def normalize_file_settings(base: Mapping[str, Any], lists: Iterable[str], switches: Iterable[str]) -> dict[str, Any]:
@@ -51,9 +49,19 @@ def _check_keys(settings: Mapping[Any, Any], path: str = "") -> None:
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Raises UsageError for a key that is not a name and for a number that is not finite, at any depth."""
+    """Raises ValueError for a key that is not a name and for a number that is not finite, at any depth, and for an
+    unknown activation, sampler, engine or optimizer.
+    """
     _check_keys(settings)
     _check_numbers(settings)
+    if "activation" in settings["network"]:
+        ACTIVATIONS.require(settings["network"]["activation"])
+    ACTIVATIONS.require(settings["embedding"]["fourier_activation"])
+    SAMPLERS.require(settings["sampler"])
+    ENGINES.require(settings["derivatives"])
+    for phase in phase_mappings(settings["optimizer"]):
+        if "optimizer" in phase:
+            OPTIMIZERS.require(phase["optimizer"])
 
 
 def _check_numbers(settings: Any, path: str = "") -> None:
@@ -64,14 +72,3 @@ def _check_numbers(settings: Any, path: str = "") -> None:
             _check_numbers(value, name)
         elif is_number(value) and not (is_finite(value) and abs(value) < MAX_NUMBER):
             raise UsageError(f"{name} is {value!r}; expected a finite number below {MAX_NUMBER:g}")
-
-
-def check_problem(module: MaskPINN, data: PointsDataModule, ranks: int) -> None:
-    """Raises ValueError for a field that no residual contains, and for points that influence each other where adaptive
-    sampling, or sharing them over processes, assumes that they do not.
-    """
-    check_dependence(module.problem)
-    if data.adaptive:
-        require_independent_points(module.problem, [module.problem.equation], "adaptive sampling")
-    if ranks > 1:
-        require_independent_points(module.problem, module.objective.terms, "training on several processes")

@@ -7,16 +7,27 @@ recipe.
 from __future__ import annotations
 
 import argparse
+import inspect
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import yaml
 
+from mask_pinns.catalog.presets import configs_folder, find_configuration
+from mask_pinns.catalog.problem_files import located, same_problem
+from mask_pinns.catalog.source import NotWritten
+from mask_pinns.catalog.tables import (
+    NETWORKS,
+    PROBLEMS,
+    Declaration,
+    Parameter,
+    network_in_source,
+    problem_in_source,
+)
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.cli.run_folder import UsageError, find_checkpoint, run_folder_of
-from mask_pinns.networks import network_options
-from mask_pinns.problems.loading import located, same_problem
 from mask_pinns.settings import merge
 
 LONG_FORMS = {
@@ -26,10 +37,35 @@ NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points", "verify"
 """Settings that are not necessary to repeat a run."""
 
 
-def configs_folder() -> Path:
-    """Returns the folder of recipes, inside the installed package or at the top of the checkout."""
-    here = Path(__file__).parents[1]
-    return next((p for p in (here / "configs", here.parent / "configs") if p.is_dir()), here / "configs")
+def declared_problem(name: str) -> Declaration:
+    """Returns what a problem declares. Raises ValueError for an unknown one.
+
+    For a problem of this package its source is read, since the import of torch takes seconds. A user's file is run.
+    """
+    if ".py" not in name and not PROBLEMS.imported:
+        PROBLEMS.require(name)
+        with suppress(NotWritten):
+            return problem_in_source(name)
+    from mask_pinns.problems.loading import problem_class
+
+    cls = problem_class(name)
+    defaults = {key: field.default for key, field in cls.coefficient_fields().items()}
+    kinds = {key: type(value) if isinstance(value, int | float | str) else str for key, value in defaults.items()}
+    return Declaration(inspect.cleandoc(cls.__doc__ or ""), {k: Parameter(kinds[k], defaults[k]) for k in defaults})
+
+
+def declared_network(name: str) -> Declaration:
+    """Returns what a network declares; as for problems, its source is read. Raises ValueError for an unknown one."""
+    if not NETWORKS.imported:
+        NETWORKS.require(name)
+        with suppress(NotWritten):
+            return network_in_source(name)
+    from mask_pinns.networks import NETWORKS as TABLE
+    from mask_pinns.networks import network_options
+
+    known = network_options(name)
+    doc = inspect.getdoc(getattr(TABLE[name], "func", TABLE[name])) or ""
+    return Declaration(doc, {key: Parameter(option.annotation, option.default) for key, option in known.items()})
 
 
 def gather(words: list[str]) -> tuple[dict[str, Any], list[str]]:
@@ -53,7 +89,7 @@ def gather(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     elif problem is not None:
         config["problem"] = {"name": problem}  # the file's coefficients belong to another problem
     if network is not None and network != config["network"]["name"]:
-        known = network_options(network)
+        known = declared_network(network).parameters
         config["network"] = {k: v for k, v in config["network"].items() if k in known} | {"name": network}
     return config, _without(words, "--config")
 
@@ -68,7 +104,7 @@ def _files(flags: argparse.Namespace, problem: str | None) -> list[Path]:
     """Returns the configuration files to read; later ones override earlier ones."""
     if flags.start_from and (flags.resume or flags.ckpt_path):
         raise UsageError("--from begins a new run with the weights of another one: leave out --resume and --ckpt_path")
-    given, files = flags.resume or flags.start_from or flags.ckpt_path, [Path(file) for file in flags.config]
+    given, files = flags.resume or flags.start_from or flags.ckpt_path, list(map(find_configuration, flags.config))
     if given:
         checkpoint = find_checkpoint(given, Path(flags.folder or "runs"))
         if flags.resume or flags.start_from or checkpoint.parent.name == "checkpoints":

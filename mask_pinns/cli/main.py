@@ -1,4 +1,4 @@
-"""`main`: the function that `python train.py` and the command `mask-pinns` call.
+"""`main`: the function that the command `mask-pinns`, `python -m mask_pinns` and `python train.py` call.
 
 Exit codes: 0 if the command is done; 1 if training had to stop (the loss became NaN or infinite, the disk is full,
 another process was lost); 2 if the command is invalid; after an interruption, with the state saved: 130 for Ctrl-C, 143
@@ -10,13 +10,10 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from types import SimpleNamespace
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
-from mask_pinns.cli.fit import fit
-from mask_pinns.cli.parser import read
-from mask_pinns.cli.run import build, evaluate, predict
-from mask_pinns.cli.run_folder import Stopped
+from mask_pinns.cli.parser import PROG, read
+from mask_pinns.cli.run_folder import Stopped, UsageError
 from mask_pinns.process import one_command
 
 LONGEST_MESSAGE = 800
@@ -24,7 +21,7 @@ LONGEST_MESSAGE = 800
 
 
 def _quiet() -> None:
-    """Silences messages of Lightning about things that are intended here."""
+    """Silences messages of Lightning about things that are intended here; its import would turn them on again."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
@@ -38,25 +35,45 @@ def one_line(error: Exception) -> str:
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:half]} ... {text[-half:]}"
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs one command and returns its exit code. An error of the user gives a message of one line."""
+def main(argv: list[str] | None = None, prog: str = PROG) -> int:
+    """Runs one command and returns its exit code. An error of the user gives a message of one line.
+
+    Args:
+        argv: words of the command; those with which Python was called if not given.
+        prog: how the command is called, for its help.
+    """
     with one_command():
-        return _answered(sys.argv[1:] if argv is None else argv)
+        return _answered(sys.argv[1:] if argv is None else argv, prog)
 
 
-def _answered(argv: list[str]) -> int:
-    _quiet()
+def _answered(argv: list[str], prog: str) -> int:
+    """Runs one command; an error becomes a line and an exit code."""
     try:
-        command, config = read(argv)
-        run = build(config)
-        if command == "fit":
-            return fit(run)
-        return predict(run) if command == "predict" else evaluate(run, command)
+        command, config = read(argv, prog)
+        return _execute(command, config)
     except Stopped as error:
         print(f"stopped: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    except (ValueError, OSError, MisconfigurationException) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
+
+
+def _execute(command: str, config: SimpleNamespace) -> int:
+    """Executes a command that can be read. Torch and Lightning are imported here: it takes seconds, which --help and
+    the answer to a mistake do not have to wait for.
+    """
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+    from mask_pinns.cli import fit, run
+
+    _quiet()
+    try:
+        parts = run.build(config)
+        if command == "fit":
+            return fit.fit(parts)
+        return run.predict(parts) if command == "predict" else run.evaluate(parts, command)
+    except MisconfigurationException as error:
+        raise UsageError(str(error)) from error

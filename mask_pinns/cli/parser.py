@@ -18,39 +18,46 @@ from typing import Any
 from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import NonNegativeInt, PositiveInt
-from lightning import Trainer
 
+from mask_pinns.catalog.problem_files import located
+from mask_pinns.catalog.tables import ACTIVATIONS, NETWORKS, OPTIMIZERS, PROBLEMS
 from mask_pinns.cli import checks
-from mask_pinns.cli.configuration import gather
+from mask_pinns.cli.configuration import declared_network, declared_problem, gather
 from mask_pinns.cli.run_folder import UsageError
-from mask_pinns.jets import ACTIVATIONS
-from mask_pinns.networks import NETWORKS, network_options
-from mask_pinns.optim import OPTIMIZERS
-from mask_pinns.problems import PROBLEMS
-from mask_pinns.problems.loading import located, problem_class
-from mask_pinns.settings import SETTINGS, Embedding, Option, flatten, options, plain
+from mask_pinns.settings import SETTINGS, Embedding, Option, TrainerSettings, flatten, options, plain
+from mask_pinns.version import __version__
 
 COMMANDS = ("fit", "validate", "test", "predict")
-TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "detect_anomaly", "limit_val_batches"}
-"""Flags of Lightning's Trainer. None may take a class: the parser would import any module to check its type."""
+PROG = "mask-pinns"
+"""How the command is called, if it is called by its name."""
 SHORT_FLAGS = ("width", "blocks", "activation", "mask", "mask_init", "first_scale", "first_bias")
-DESCRIPTION = f"""Trains a Mask-PINN on a PDE. With no flags: the wave equation, by its recipe.
+EXAMPLES = {
+    "": "train",
+    "--problem burgers --width 32 --seed 1": "another problem, network and seed",
+    "--problem my_problem.py:MyProblem": "your own problem",
+    "--config paper/wave": "the published settings",
+    "--resume last": "go on with the latest run",
+    "test --ckpt_path runs/wave-1": "evaluate its best checkpoint",
+}
 
-  python train.py                                        train
-  python train.py --problem burgers --width 32 --seed 1  another problem, network and seed
-  python train.py --problem my_problem.py:MyProblem      your own problem
-  python train.py --config configs/paper/wave.yaml       the published settings
-  python train.py --resume last                          go on with the latest run
-  python train.py test --ckpt_path runs/wave-1           evaluate its best checkpoint
 
-problems:    {", ".join(PROBLEMS)}, or FILE.py:CLASS
-networks:    {", ".join(NETWORKS)}
-activations: {", ".join(ACTIVATIONS)}
-optimizers:  {", ".join(OPTIMIZERS)}, alone or in phases: "adam 2000, lbfgs"
+def describe(prog: str) -> str:
+    """Returns the first part of the help: examples, and the names that are known."""
+    width = max(map(len, EXAMPLES))
+    examples = "\n".join(f"  {prog} {flags:<{width}}  {what}" for flags, what in EXAMPLES.items())
+    known = {table: ", ".join(table.names()) for table in (PROBLEMS, NETWORKS, ACTIVATIONS, OPTIMIZERS)}
+    return f"""Trains a Mask-PINN on a PDE. With no flags: the wave equation, by its recipe.
+
+{examples}
+
+problems:    {known[PROBLEMS]}, or FILE.py:CLASS
+networks:    {known[NETWORKS]}
+activations: {known[ACTIVATIONS]}
+optimizers:  {known[OPTIMIZERS]}, alone or in phases: "adam 2000, lbfgs"
 """
 
 
-def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
+def read(argv: Iterable[str], prog: str = PROG) -> tuple[str, SimpleNamespace]:
     """Returns the command ("fit" if not given) and the configuration in plain numbers, strings, lists and dicts.
 
     Raises ValueError for an invalid command or configuration.
@@ -58,7 +65,7 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     words = list(argv)
     command = words.pop(0) if words and words[0] in COMMANDS else "fit"
     base, words = gather(words)
-    parser = build_parser(base["problem"]["name"], base["network"]["name"])
+    parser = build_parser(base["problem"]["name"], base["network"]["name"], prog)
     required = {key for key, value in parser.get_defaults().items() if value is not None}
     lists = [action.dest for action in parser._actions if action.nargs == "*"]
     switches = [action.dest for action in parser._actions if action.nargs == 0]
@@ -80,48 +87,49 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     return command, SimpleNamespace(**settings)
 
 
-def build_parser(problem: str, network: str) -> ArgumentParser:
+def build_parser(problem: str, network: str, prog: str = PROG) -> ArgumentParser:
     """Makes the parser for one problem and one network."""
     parser = ArgumentParser(
-        prog="train.py",
-        description=DESCRIPTION,
+        prog=prog,
+        description=describe(prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
         usage="%(prog)s [fit|validate|test|predict] [flags]",
     )
     parser._negative_number_matcher = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)  # argparse's misses -1e-3, -inf
+    parser.add_argument("--version", action="version", version=f"mask-pinns {__version__}", help="print the version")
     parser.add_argument("--config", action="config", help="YAML file with any of these settings; flags override it")
     _add_problem(parser, problem)
     _add_network(parser, network)
     for title, classes in SETTINGS.items():
         _add_settings(parser, title, classes)
-    _add_trainer(parser)
+    group = parser.add_argument_group("trainer", inspect.cleandoc(TrainerSettings.__doc__ or "").partition("\n")[0])
+    for option in options(TrainerSettings):
+        _add_option(group, option, f"--trainer.{option.name}")
     return parser
 
 
 def _add_problem(parser: ArgumentParser, name: str) -> None:
-    cls = problem_class(name)
-    group = parser.add_argument_group(f"problem: {name}", inspect.cleandoc(cls.__doc__ or ""))
+    problem = declared_problem(name)
+    group = parser.add_argument_group(f"problem: {name}", problem.doc)
     group.add_argument(
         "--problem.name", type=str, default=name, help="short: --problem NAME, or --problem FILE.py:CLASS"
     )
-    for key, field in cls.coefficient_fields().items():
-        kind = type(field.default) if isinstance(field.default, int | float | str) else str
-        group.add_argument(f"--problem.{key}", type=kind, default=field.default, help="coefficient")
+    for key, coefficient in problem.parameters.items():
+        group.add_argument(f"--problem.{key}", type=coefficient.kind, default=coefficient.default, help="coefficient")
 
 
 def _add_network(parser: ArgumentParser, name: str) -> None:
-    options = network_options(name)
-    builder = NETWORKS[name]
-    cls = getattr(builder, "func", builder)
-    help_of = {p.arg_name: p.description for p in parse_docstring(inspect.getdoc(cls) or "").params}
+    network = declared_network(name)
+    help_of = {p.arg_name: p.description for p in parse_docstring(network.doc).params}
     group = parser.add_argument_group(f"network: {name}")
-    group.add_argument("--network.name", type=str, default=name, help=f"short: --network NAME; {', '.join(NETWORKS)}")
-    for key, parameter in options.items():
-        kind = {"width": PositiveInt, "blocks": NonNegativeInt}.get(key, parameter.annotation)
+    known = ", ".join(NETWORKS.names())
+    group.add_argument("--network.name", type=str, default=name, help=f"short: --network NAME; {known}")
+    for key, option in network.parameters.items():
+        kind = {"width": PositiveInt, "blocks": NonNegativeInt}.get(key, option.kind)
         short = [f"--{key}"] if key in SHORT_FLAGS else []
-        group.add_argument(f"--network.{key}", *short, type=kind, default=parameter.default, help=help_of.get(key))
+        group.add_argument(f"--network.{key}", *short, type=kind, default=option.default, help=help_of.get(key))
 
 
 def _add_settings(parser: ArgumentParser, title: str, classes: Iterable[type]) -> None:
@@ -145,15 +153,12 @@ def _add_option(group: Any, option: Option, *flags: str) -> None:
     group.add_argument(*flags, type=option.kind, default=option.default, help=help_text, **many)
 
 
-def _add_trainer(parser: ArgumentParser) -> None:
-    skip = set(inspect.signature(Trainer.__init__).parameters) - TRAINER_FLAGS - {"self"}
-    parser.add_class_arguments(Trainer, "trainer", skip=skip, instantiate=False)
-    parser.add_argument("--trainer.profiler", type=str | None, default=None, help="simple, advanced, pytorch")
-
-
 def explain_error(message: str, parser: ArgumentParser) -> str:
     """Returns a parser's message in one line; for an unknown flag, with the nearest one and the flags of its group."""
     flags = [s for s in parser._option_string_actions if s.startswith("--")]
+    if match := re.search(r"unrecognized arguments: ((?!-).*)", message, re.DOTALL):  # a word that is no flag
+        close = difflib.get_close_matches(f"--{match[1].partition(' ')[0]}", flags, n=1)
+        return f"unexpected {match[1]!r}" + (f"; did you mean {close[0]}?" if close else "")
     if match := re.search(r"unrecognized arguments: (\S+)|No action for key \"(\S+)\"|Option '(\S+)' is not", message):
         given = next(group for group in match.groups() if group)
         return _unknown_flag("--" + given.lstrip("-").partition("=")[0], flags) if given[0] != "'" else message

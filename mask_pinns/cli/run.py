@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,24 +16,19 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 from mask_pinns import callbacks
+from mask_pinns.callbacks.checkpoints import NotSaved, is_disk_error
 from mask_pinns.checkpoints.compatibility import changes
 from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, resume_error
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
-from mask_pinns.cli.checks import check_problem
 from mask_pinns.cli.configuration import load_yaml, save
 from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, intervals
 from mask_pinns.cli.plan import notes, plan_table, require_training_memory
 from mask_pinns.cli.points_file import read_points
-from mask_pinns.cli.run_folder import (
-    Stopped,
-    UsageError,
-    find_checkpoint,
-    run_folder_of,
-    stop_error,
-)
+from mask_pinns.cli.run_folder import Stopped, UsageError, find_checkpoint, run_folder_of
 from mask_pinns.cli.trainer import PRECISIONS, lost_process, make_loggers, make_trainer
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.module import MaskPINN
+from mask_pinns.problems.determinacy import check_dependence, require_independent_points
 from mask_pinns.problems.failures import ProblemFailed
 from mask_pinns.registry import lookup
 from mask_pinns.settings import (
@@ -101,6 +97,17 @@ def build(config: SimpleNamespace) -> Run:
     require_training_memory(module, data.counts, run.ranks, trainer.strategy.root_device)
     make_callbacks(run, Path(config.folder))
     return run
+
+
+def check_problem(module: MaskPINN, data: PointsDataModule, ranks: int) -> None:
+    """Raises ValueError for a field that no residual contains, and for points that influence each other where adaptive
+    sampling, or sharing them over processes, assumes that they do not.
+    """
+    check_dependence(module.problem)
+    if data.adaptive:
+        require_independent_points(module.problem, [module.problem.equation], "adaptive sampling")
+    if ranks > 1:
+        require_independent_points(module.problem, module.objective.terms, "training on several processes")
 
 
 def make_callbacks(run: Run, folder: Path) -> tuple[callbacks.RunSummary, list[L.Callback]]:
@@ -185,6 +192,21 @@ def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
         if trainer.is_global_zero and summary.result:
             summary.show()
     return 128 + stopper.received if run.module.stop_reason == "interrupted" else 0
+
+
+def stop_error(error: OSError | NonFiniteLoss | ProblemFailed, folder: Path) -> Stopped:
+    """Makes the error of a run that had to stop: its message says why, what is saved, and how to continue."""
+    saved = (folder / "checkpoints/last.ckpt").is_file()
+    if not isinstance(error, OSError):
+        return Stopped(f"{error}; {'the last good checkpoint is kept' if saved else 'nothing was saved yet'}")
+    first: OSError = error
+    while not isinstance(first, NotSaved) and isinstance(first.__context__, OSError):
+        first = first.__context__  # on a full disk, later writes fail as well
+    advice = f"go on with --resume {folder}" if saved else "begin again: nothing was saved yet"
+    if not is_disk_error(first):
+        return Stopped(f"{first}; {advice}")
+    free = f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB free on the disk of {folder}"
+    return Stopped(f"{first}; {free}: make room there and {advice}")
 
 
 def announce(run: Run, folder: Path, ranks: int) -> None:

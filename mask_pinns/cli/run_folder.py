@@ -1,24 +1,22 @@
-"""Finds, makes and locks the folder of a run, and makes the error of a run that had to stop."""
+"""Finds, makes and locks the folder of a run; the errors of the command line."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 from filelock import FileLock, Timeout
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
-
-from mask_pinns.callbacks.checkpoints import NotSaved, is_disk_error
-from mask_pinns.checkpoints.rollback import NonFiniteLoss
-from mask_pinns.problems.failures import ProblemFailed
 
 
 class UsageError(ValueError):
     """The command is invalid; the message says why, in one line."""
+
+
+class Stopped(RuntimeError):
+    """Training had to stop; the message says why, and how to continue."""
 
 
 def run_folder_of(checkpoint: Path) -> Path:
@@ -59,7 +57,7 @@ def new_folder(config: SimpleNamespace) -> Path:
     root = Path(config.folder)
     if config.name and (Path(config.name).name != config.name or config.name == ".."):
         raise UsageError(f"--name {config.name} is a path; expected the name of a folder in --folder {root}")
-    if getattr(rank_zero_only, "rank", 0):  # only rank 0 makes the folder and writes in it
+    if _rank():  # only rank 0 makes the folder and writes in it
         return root / "rank-0-knows"
     stem = config.name or Path(config.problem["name"].rpartition(":")[2]).stem
     names = ([stem] if config.name else []) + [f"{stem}-{i}" for i in range(2 if config.name else 1, 10_000)]
@@ -73,6 +71,13 @@ def new_folder(config: SimpleNamespace) -> Path:
     raise UsageError(f"{root} has too many runs named {stem}; choose another --name")
 
 
+def _rank() -> int:
+    """The rank of this process, 0 for the first one."""
+    from lightning.pytorch.utilities.rank_zero import rank_zero_only  # not above: a mistake is answered without it
+
+    return getattr(rank_zero_only, "rank", 0) or 0
+
+
 def _not_writable(folder: Path, error: OSError) -> UsageError:
     return UsageError(f"nothing can be written in {folder} ({error.strerror}); choose another with --folder")
 
@@ -83,7 +88,7 @@ def locked(folder: Path) -> Iterator[Path]:
 
     Raises UsageError if another process has the lock, or if the folder is not writable.
     """
-    if getattr(rank_zero_only, "rank", 0):  # rank 0 has the lock
+    if _rank():  # rank 0 has the lock
         yield folder
         return
     with ExitStack() as stack:
@@ -99,22 +104,3 @@ def locked(folder: Path) -> Iterator[Path]:
                 "it writable, copy it to a place that is writable, or begin a new run with another --folder"
             ) from None
         yield folder
-
-
-class Stopped(RuntimeError):
-    """Training had to stop; the message says why, and how to continue."""
-
-
-def stop_error(error: OSError | NonFiniteLoss | ProblemFailed, folder: Path) -> Stopped:
-    """Makes the error of a run that had to stop: its message says why, what is saved, and how to continue."""
-    saved = (folder / "checkpoints/last.ckpt").is_file()
-    if not isinstance(error, OSError):
-        return Stopped(f"{error}; {'the last good checkpoint is kept' if saved else 'nothing was saved yet'}")
-    first: OSError = error
-    while not isinstance(first, NotSaved) and isinstance(first.__context__, OSError):
-        first = first.__context__  # on a full disk, later writes fail as well
-    advice = f"go on with --resume {folder}" if saved else "begin again: nothing was saved yet"
-    if not is_disk_error(first):
-        return Stopped(f"{first}; {advice}")
-    free = f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB free on the disk of {folder}"
-    return Stopped(f"{first}; {free}: make room there and {advice}")

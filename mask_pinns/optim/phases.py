@@ -7,7 +7,6 @@ resumes in the middle of any phase. A phase ends after its number of steps, at i
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -21,7 +20,7 @@ from mask_pinns.checks import is_finite
 from mask_pinns.optim.optimizers import OPTIMIZERS, Method
 from mask_pinns.optim.options import check_options_of
 from mask_pinns.registry import lookup
-from mask_pinns.settings import Phases, TrainingSettings
+from mask_pinns.settings import Phases, TrainingSettings, phase_mappings
 
 PRECISIONS = {None: None, 32: torch.float32, 64: torch.float64}
 """Dtypes by the bits of a phase; None: that of the run."""
@@ -124,30 +123,14 @@ def parse_phases(spec: Phases, **defaults: Any) -> tuple[Phase, ...]:
     A mapping has attributes of Phase as keys, and arguments of the optimizer beside them. `defaults` are for settings
     that a phase does not have (defaults that are None are ignored).
     """
-    given = list(spec) if isinstance(spec, Iterable) and not isinstance(spec, str | Mapping) else [spec]
-    for item in given:
-        if not isinstance(item, str | Mapping):
-            raise ValueError(f"optimizer {item!r}: expected a name with steps, or a mapping; e.g. 'adam 2000, lbfgs'")
-    items = [part for item in given for part in (_parse_text(item) if isinstance(item, str) else [dict(item)])]
-    if not items:
-        raise ValueError("no optimizer given; e.g. 'adam' or 'adam 2000, lbfgs'")
-    phases = tuple(_phase(item, {k: v for k, v in defaults.items() if v is not None}) for item in items)
+    given = {k: v for k, v in defaults.items() if v is not None}
+    phases = tuple(_phase(item, given) for item in phase_mappings(spec))
     for phase in phases[:-1]:
         if phase.steps is None and phase.target is None:
             raise ValueError(
                 f"phase {phase.optimizer!r} is followed by another: give its steps (or target), e.g. 'adam 2000, lbfgs'"
             )
     return phases
-
-
-def _parse_text(text: str) -> list[dict[str, Any]]:
-    items = []
-    for part in re.split(r",|\bthen\b", text):
-        words = part.split()
-        if not words or len(words) > 2 or (len(words) == 2 and not words[1].lstrip("-").isdigit()):
-            raise ValueError(f"optimizer {text!r}: expected NAME [STEPS], NAME [STEPS] ...; e.g. 'adam 2000, lbfgs'")
-        items.append({"optimizer": words[0]} | ({"steps": int(words[1])} if len(words) == 2 else {}))
-    return items
 
 
 def _phase(item: dict[str, Any], defaults: dict[str, Any]) -> Phase:

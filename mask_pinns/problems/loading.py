@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,20 +29,6 @@ def make_problem(spec: Spec | Problem) -> Problem:
     cls = problem_class(name)
     check_options(coefficients, cls.coefficient_fields(), f"coefficient of problem {name!r}:")
     return cls(**coefficients)
-
-
-def located(name: str, folder: Path | None = None) -> str:
-    """The spec "FILE.py:CLASS" with the whole path of a file that exists in a folder, or here; other names as given."""
-    path, suffix, class_name = name.rpartition(".py")
-    for base in (folder, Path()) if suffix else ():
-        if base is not None and (file := base / f"{path}.py").is_file():
-            return f"{os.path.abspath(file)}{class_name}"  # a link is kept: its neighbours are those of the link
-    return name
-
-
-def same_problem(one: str, other: str) -> bool:
-    """Whether two names mean the same problem, or the same class of a file of the same name that was moved."""
-    return one == other or (".py" in one and Path(one).name == Path(other).name)
 
 
 def problem_class(name: str) -> type[Problem]:

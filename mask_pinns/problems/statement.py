@@ -74,7 +74,8 @@ def _of_term(problem: Problem, term: Condition) -> dict[str, list[float]]:
 
 
 def _evaluated(problem: Problem, term: Condition) -> dict[str, Tensor]:
-    probe, found = probe_fields(problem), {}
+    probe = probe_fields(problem)
+    found: dict[str, Tensor] = {}
     x = probe.points(term)
     zero = probe.streams(x, term.derivatives, dict.fromkeys(problem.fields, 0.0), dict.fromkeys(problem.fields, 0.0))
     with torch.no_grad():

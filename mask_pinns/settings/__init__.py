@@ -22,9 +22,11 @@ from mask_pinns.settings.fields import (
 from mask_pinns.settings.loss import LossSettings
 from mask_pinns.settings.machine import MachineSettings
 from mask_pinns.settings.observation import RECORDED, ObservationSettings
+from mask_pinns.settings.phases import Phases, phase_mappings
 from mask_pinns.settings.run import RunSettings
 from mask_pinns.settings.sampling import Sampling
-from mask_pinns.settings.training import Phases, TrainingSettings
+from mask_pinns.settings.trainer import TrainerSettings
+from mask_pinns.settings.training import TrainingSettings
 
 SETTINGS: dict[str, tuple[type, ...]] = {
     "constraints and inputs": (Constraints,),
@@ -37,6 +39,6 @@ SETTINGS: dict[str, tuple[type, ...]] = {
 
 __all__ = [
     "RECORDED", "SETTINGS", "Constraints", "Embedding", "LossSettings", "MachineSettings", "ObservationSettings",
-    "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainingSettings", "as_names", "complete", "flatten",
-    "merge", "names", "options", "pick", "plain", "setting", "to_mapping",
+    "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainerSettings", "TrainingSettings", "as_names",
+    "complete", "flatten", "merge", "names", "options", "phase_mappings", "pick", "plain", "setting", "to_mapping",
 ]  # fmt: skip

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from mask_pinns.settings.fields import setting
-
-Phases = str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
-"""Phases of optimizers as they are written: "adam 2000, lbfgs", one mapping, or a list of either."""
+from mask_pinns.settings.phases import Phases
 
 
 @dataclass(frozen=True)

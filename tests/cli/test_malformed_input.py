@@ -25,7 +25,7 @@ WORDS = [
     "?", "%", "\t", "ü", "\x00", "9" * 30, "x" * 300, "wave", "adam", "adam 3, adam", "adam x", "adam -3", ",", "then",
     "gelu", "x", "x,t", "0x10", "1_000", "--", "-", "'", '"', "#", "$HOME", "../..", "/", "a=b", "None",
 ]  # fmt: skip
-NOT_TRIED = ("--help", "--print_config", "--folder")
+NOT_TRIED = ("--help", "--version", "--print_config", "--folder")
 FLAGS = sorted(
     flag
     for flag in build_parser("wave", "masked")._option_string_actions

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from helpers import ROOT
 
+from mask_pinns.cli.main import main
 from mask_pinns.cli.parser import read
 from mask_pinns.settings import RECORDED
+from mask_pinns.version import __version__
 
 
 def test_print_config_and_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,8 +24,27 @@ def test_print_config_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         read(["--problem", "burgers", "--help"])
     shown = capsys.readouterr().out
-    for piece in ("--problem.nu", "--width", "python train.py", "adam 2000, lbfgs", "--resume"):
+    for piece in ("--problem.nu", "--width", "mask-pinns --resume last", "adam 2000, lbfgs", "--resume"):
         assert piece in shown
+    assert "python" not in shown
+
+
+@pytest.mark.parametrize("prog", ["mask-pinns", "python -m mask_pinns", "python train.py"])
+def test_the_help_speaks_of_the_command_that_was_called(capsys: pytest.CaptureFixture[str], prog: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"], prog)
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: {prog} [fit|validate|test|predict] [flags]")
+    for flags in ("", "--problem burgers --width 32 --seed 1", "--resume last", "test --ckpt_path runs/wave-1"):
+        assert f"\n  {prog} {flags}".rstrip() in shown
+    assert set(re.findall(r"^  (.*?) --resume last", shown, re.MULTILINE)) == {prog}
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"], "python train.py")
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"mask-pinns {__version__}\n"
 
 
 BAD = [
@@ -74,6 +95,9 @@ BAD = [
     (["validate"], "--ckpt_path"),
     (["predict"], "--ckpt_path"),
     (["train"], "train"),
+    (["widht", "3"], "unexpected 'widht 3'; did you mean --width?"),
+    (["--explain", ""], "unexpected ''"),
+    (["--explain", "{a: 1}"], "unexpected '{a: 1}'"),
 ]
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from forks import two_ranks
 from helpers import ROOT, TINY
+from lightning import Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from mask_pinns.cli.main import main
+from mask_pinns.cli.parser import read
+from mask_pinns.settings import TrainerSettings
 
 TWO = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu"]
 SLURM = {
@@ -26,6 +32,39 @@ SLURM = {
 def shell(*words: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=environment)
+
+
+def test_flags_of_the_trainer_are_arguments_of_lightnings() -> None:
+    """They are declared without it, with its defaults; it gets them as they are."""
+    arguments = inspect.signature(Trainer.__init__).parameters
+    for field in dataclasses.fields(TrainerSettings):
+        default = arguments[field.name].default
+        assert field.default == (default or field.default), field.name
+    assert read([])[1].trainer == dataclasses.asdict(TrainerSettings())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("max_time: 00:01:00:00", "00:01:00:00"),
+        ("max_time: {hours: 1}", {"hours": 1}),
+        ("deterministic: warn", "warn"),
+        ("limit_val_batches: 0.5", 0.5),
+        ("limit_val_batches: 2", 2),
+        ("benchmark: null", None),
+        ("max_time: {hours: x}", ValueError),
+        ("deterministic: sometimes", ValueError),
+        ("detect_anomaly: null", ValueError),
+        ("max_steps: 3", ValueError),
+    ],
+)
+def test_the_trainer_in_files(tmp_path: Path, text: str, value: Any) -> None:
+    (tmp_path / "c.yaml").write_text(f"trainer: {{{text}}}\n")
+    if value is ValueError:
+        with pytest.raises(ValueError, match=text.partition(":")[0]):
+            read(["--config", str(tmp_path / "c.yaml")])
+        return
+    assert read(["--config", str(tmp_path / "c.yaml")])[1].trainer[text.partition(":")[0]] == value
 
 
 def test_a_slurm_job_begins_where_it_is_told_to(command, tmp_path: Path, monkeypatch) -> None:

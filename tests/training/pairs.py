@@ -75,7 +75,7 @@ FACTORS: dict[str, list[Any]] = {
 
 
 def possible(row: dict[str, Any]) -> dict[str, Any]:
-    """The row, or one near to it: points of a batch normalization influence each other, and a kill needs a checkpoint."""
+    """The row, or one near to it: a batch normalization couples points, and after a kill there must be a checkpoint."""
     changed = dict(row)
     if row["network"] == "batchnorm" and (row["adaptive"] or "gauss_newton" in row["optimizer"]):
         changed["network"] = "masked"
@@ -110,7 +110,7 @@ class Killed(BaseException):
 
 
 def eventful(row: dict[str, Any], ends: bool) -> Callable[..., None]:
-    """In place of `Stepper._require_finite`: losses that are not finite and, if it `ends`, the end at the row's stop."""
+    """In place of `Stepper._require_finite`: losses that are not finite; if it `ends`, the end at the row's stop."""
 
     def check(stepper: Stepper, *_: Any) -> None:
         host, good = stepper.host, stepper.host.good
