@@ -2,7 +2,7 @@
 
 import sys
 
-from mask_pinns.cli.main import main
+from mask_pinns.cli import start
 
 if __name__ == "__main__":
-    sys.exit(main(prog="python train.py"))
+    sys.exit(start("python train.py"))

@@ -183,14 +183,17 @@ class PointsDataModule(L.LightningDataModule):
         return Batches(range(STEPS_PER_EPOCH))
 
     def val_dataloader(self) -> Batches:
-        """The evaluation grid in chunks of (points, values), if a solution is known; then the validation points."""
+        """The validation points; then the evaluation grid in chunks of (points, values), if a solution is known.
+
+        So there is a loss at fresh points, by which the best weights are chosen, with any limit of batches.
+        """
         grid = self.problem.evaluation()
         rank, ranks = self.ranks()
         chunks: list[Any] = []
         if grid.values is not None:
             x, u = grid.points[rank::ranks], grid.values[rank::ranks]
             chunks = list(zip(x.split(GRID_CHUNK), u.split(GRID_CHUNK), strict=True))
-        return Batches([*chunks, VALIDATION_STEP])
+        return Batches([VALIDATION_STEP, *chunks])
 
     def test_dataloader(self) -> Batches:
         return self.val_dataloader()

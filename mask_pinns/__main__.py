@@ -3,8 +3,8 @@
 import os
 import sys
 
-from mask_pinns.cli.main import main
+from mask_pinns.cli import start
 
 if sys.flags.safe_path:  # python -P: else Lightning would start the processes of other devices without it
     os.environ["PYTHONSAFEPATH"] = "1"
-sys.exit(main(prog="python -m mask_pinns"))
+sys.exit(start("python -m mask_pinns"))

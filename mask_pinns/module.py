@@ -93,7 +93,7 @@ class MaskPINN(L.LightningModule):
         self.stop_reason = "steps"
         self.validated_at = -1  # the step of the latest validation
         self.run_dtype = next(self.network.parameters()).dtype  # the trainer's, once there is one
-        self.errors = SolutionErrors()  # that of the problem from `setup` on
+        self.errors, self.knows_solution = SolutionErrors(), False  # those of the problem from `setup` on
         # Plain values, so that checkpoints load with weights_only: None for a problem or network without a name.
         self.save_hyperparameters(to_mapping(settings) | to_mapping(given_loss) | to_mapping(given_constraints))
         self.hparams.update(problem=describe(self.problem), network=None if isinstance(network, nn.Module) else network)
@@ -225,7 +225,7 @@ class MaskPINN(L.LightningModule):
         self.log(f"{stage}/loss", loss, sync_dist=True, batch_size=1)
         mean = self.mean_over_ranks
         loss = loss if mean is None else mean(loss)
-        if not self.errors.update_called:  # the grid would come before the points: the solution is not known
+        if not self.knows_solution:
             self._compare_to_target(loss, self.target)
         if self.loss_target is not None and self.stepper.first_loss is not None:
             self._compare_to_target(loss, self.loss_target * self.stepper.first_loss)
@@ -270,6 +270,7 @@ class MaskPINN(L.LightningModule):
             if self.good is not None:
                 self.good.reset()
         self.errors = solution_errors(self.problem)
+        self.knows_solution = self.problem.evaluation().values is not None
         self.trainer.strategy.precision_plugin.convert_module(self)
         self.run_dtype = next(self.network.parameters()).dtype
         self.network.to(self.run_dtype)  # its buffers too, which a float32 trainer leaves as they are

@@ -13,8 +13,8 @@ from helpers import TINY, blank_pictures, real_pictures
 
 from mask_pinns.cli import fit
 from mask_pinns.cli import main as command_line
-from mask_pinns.cli.intervals import burst
 from mask_pinns.cli.run import Run
+from mask_pinns.cli.trainer import burst
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+
+MODULE_PREFIX = "mask_pinns_user_"
+"""What the names of modules begin with that are made from such files."""
 
 
 def located(name: str, folder: Path | None = None) -> str:
@@ -13,6 +17,12 @@ def located(name: str, folder: Path | None = None) -> str:
         if base is not None and (file := base / f"{path}.py").is_file():
             return f"{os.path.abspath(file)}{class_name}"  # a link is kept: its neighbours are those of the link
     return name
+
+
+def forget_modules() -> None:
+    """Forgets the files of problems that this process has loaded: another command reads them as they are then."""
+    for name in [name for name in sys.modules if name.startswith(MODULE_PREFIX)]:
+        del sys.modules[name]
 
 
 def same_problem(one: str, other: str) -> bool:

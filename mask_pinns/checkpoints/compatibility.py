@@ -29,16 +29,24 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, 
     return {key: f"{old[key]} there, {new.get(key)} here" for key in differ}
 
 
-def changes(before: Mapping[str, Any], now: Mapping[str, Any], settings: Iterable[type]) -> str:
-    """The settings that may change and differ, in words: "seed 0 -> 9, causal 0.0 -> 1.0"; empty if none does.
+def differing(
+    before: Mapping[str, Any], now: Mapping[str, Any], settings: Iterable[type], judged: bool = False
+) -> list[str]:
+    """The names of settings that may change and differ.
 
     Args:
         before, now: values by the names of the fields.
         settings: the classes whose fields are compared.
+        judged: compare only those on which the loss at fresh points depends.
     """
-    may_change = [option.name for cls in settings for option in options(cls) if option.may_change]
-    changed = [name for name in may_change if name in before and not _same_value(before[name], now[name])]
-    return ", ".join(f"{name} {plain(before[name])} -> {plain(now[name])}" for name in changed)
+    compared = [o.name for cls in settings for o in options(cls) if (o.judged if judged else o.may_change)]
+    return [name for name in compared if name in before and not _same_value(before[name], now.get(name))]
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any], settings: Iterable[type], prefix: str = "") -> str:
+    """The settings that differ, in words: "seed 0 -> 9, causal 0.0 -> 1.0"; empty if none does. See `differing`."""
+    names = differing(before, now, settings)
+    return ", ".join(f"{prefix}{name} {plain(before[name])} -> {plain(now.get(name))}" for name in names)
 
 
 def _bound(settings: Mapping[str, Any]) -> dict[str, Any]:

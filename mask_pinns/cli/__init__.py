@@ -1,6 +1,22 @@
 """The command line: turns the words of a command into a run.
 
 `parser.py`, `configuration.py` and `checks.py` make a checked configuration, and import neither torch nor Lightning.
-`run.py` executes one command with it, in a folder (`run_folder.py`), on a Trainer (`trainer.py`), at intervals
-(`intervals.py`). `plan.py` makes the plan that is printed before training.
+`run.py` executes one command with it, in a folder (`run_folder.py`), on a Trainer (`trainer.py`); `fit.py` trains,
+`resume.py` goes on with a run, `plan.py` makes the plan that is printed before training.
 """
+
+import signal
+
+
+def start(prog: str = "mask-pinns") -> int:
+    """Runs the command with which Python was called, and returns its exit code.
+
+    Until the imports are done, Ctrl-C ends the process without the traceback that Python shows by default.
+
+    Args:
+        prog: how the command is called, for its help.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from mask_pinns.cli.main import main
+
+    return main(prog=prog)

@@ -22,9 +22,10 @@ import torch
 from mask_pinns.callbacks.training_alarms import STANDS_STILL
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.loading import load_weights
-from mask_pinns.cli.intervals import burst
-from mask_pinns.cli.run import Run, build, explain, load_checkpoint_of, steps_done, train
+from mask_pinns.cli.resume import resumed, unchanged_if_it_fails
+from mask_pinns.cli.run import Run, build, explain, load_checkpoint_of, train
 from mask_pinns.cli.run_folder import UsageError, find_checkpoint, locked, new_folder, run_folder_of
+from mask_pinns.cli.trainer import burst
 from mask_pinns.metrics import Errors
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems import Problem
@@ -51,7 +52,8 @@ def fit(run: Run, tried: tuple[Attempt, ...] = ()) -> int:
     with ExitStack() as locks:
         if checkpoint:
             folder = locks.enter_context(locked(run_folder_of(checkpoint)))
-        done = steps_done(run, checkpoint) if checkpoint else 0
+        before = resumed(run, checkpoint) if checkpoint else None
+        done = before.steps if before else 0
         if done >= run.steps and config.verify:
             return verify_finished(run, folder)
         if done >= run.steps:
@@ -61,11 +63,14 @@ def fit(run: Run, tried: tuple[Attempt, ...] = ()) -> int:
             explain(run)
         if config.dry_run:
             return 0
-        if not checkpoint:
+        if before is None:
             if config.start_from:
                 load_weights(find_checkpoint(config.start_from, Path(config.folder), "best.ckpt"), run.module.network)
             folder = locks.enter_context(locked(new_folder(config)))
-        code = train(run, folder, checkpoint, done)
+            code = train(run, folder)
+        if before:
+            with unchanged_if_it_fails(run.module, folder, done):
+                code = train(run, folder, *before)
     if run.module.stop_reason == STANDS_STILL:
         return try_again(run, folder, tried)
     return verify(run, folder) if config.verify and not code else code

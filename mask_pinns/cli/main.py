@@ -12,6 +12,7 @@ import sys
 import warnings
 from types import SimpleNamespace
 
+from mask_pinns.catalog.problem_files import forget_modules
 from mask_pinns.cli.parser import PROG, read
 from mask_pinns.cli.run_folder import Stopped, UsageError
 from mask_pinns.process import one_command
@@ -48,6 +49,7 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> int:
 
 def _answered(argv: list[str], prog: str) -> int:
     """Runs one command; an error becomes a line and an exit code."""
+    forget_modules()
     try:
         command, config = read(argv, prog)
         return _execute(command, config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,15 +17,21 @@ from rich.console import Console
 
 from mask_pinns import callbacks
 from mask_pinns.callbacks.checkpoints import NotSaved, is_disk_error
-from mask_pinns.checkpoints.compatibility import changes
-from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, resume_error
+from mask_pinns.checkpoints.loading import check_checkpoint, resume_error
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
-from mask_pinns.cli.configuration import load_yaml, save
-from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, intervals
+from mask_pinns.cli.configuration import save
 from mask_pinns.cli.plan import notes, plan_table, require_training_memory
 from mask_pinns.cli.points_file import read_points
-from mask_pinns.cli.run_folder import Stopped, UsageError, find_checkpoint, run_folder_of
-from mask_pinns.cli.trainer import PRECISIONS, lost_process, make_loggers, make_trainer
+from mask_pinns.cli.run_folder import Stopped, UsageError, find_checkpoint
+from mask_pinns.cli.trainer import (
+    INTERVALS,
+    PRECISIONS,
+    STATISTICS_SHARE,
+    intervals,
+    lost_process,
+    make_loggers,
+    make_trainer,
+)
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems.determinacy import check_dependence, require_independent_points
@@ -144,17 +150,18 @@ def compared_settings(config: SimpleNamespace) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("problem", "network", "embedding", *decisive)}
 
 
-def steps_done(run: Run, checkpoint: Path) -> int:
-    """Returns the number of steps of the checkpoint. Prints which settings change in this session."""
-    content, run_file = check_resume(checkpoint, run.module, run.dtype), run_folder_of(checkpoint) / "config.yaml"
-    before = content.get("hyper_parameters", {}) | (load_yaml(run_file) if run_file.is_file() else {})
-    if changed := changes(before, vars(run.config), (Sampling, LossSettings, TrainingSettings, MachineSettings)):
-        run.console.print(f"from here on: {changed}", highlight=False, soft_wrap=True)
-    return int(content["global_step"])
+def train(
+    run: Run, folder: Path, checkpoint: Path | None = None, done: int = 0, more: Iterable[L.Callback] = ()
+) -> int:
+    """Trains in a locked folder, from the checkpoint after `done` steps if there is one. Returns the exit code.
 
-
-def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
-    """Trains in a locked folder, from the checkpoint after `done` steps if there is one. Returns the exit code."""
+    Args:
+        run: the parts of the run.
+        folder: its folder.
+        checkpoint: the checkpoint to go on from.
+        done: number of its steps.
+        more: callbacks of this session, beside those of every run.
+    """
     summary, observers = make_callbacks(run, folder)
     run.module.schedule.bounded = run.config.steps is None  # with a larger --steps, the last phase is longer
     stopper = callbacks.StopOnSignal(run.config.trainer.get("max_time"))
@@ -170,15 +177,13 @@ def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
         num_sanity_val_steps=0,
         plugins=(callbacks.WholeFiles(),),
         logger=make_loggers(folder, done),
-        callbacks=[callbacks.ChildrenObserverOff(), *observers, stopper],
+        callbacks=[callbacks.ChildrenObserverOff(), *more, *observers, stopper],
     )
     announce(run, folder, trainer.world_size)
     try:
         if trainer.is_global_zero:
             save(run.config, folder / "config.yaml")
         trainer.fit(run.module, run.data, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit:  # Lightning exits so at a second signal
-        return 128 + (stopper.received or signal.SIGINT)
     except (OSError, NonFiniteLoss, ProblemFailed) as error:
         raise stop_error(error, folder) from error
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:

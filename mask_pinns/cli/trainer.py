@@ -1,4 +1,4 @@
-"""Makes the Trainer and the loggers of a run, with the requested processes, devices and precision.
+"""Makes the Trainer and the loggers of a run, with the requested processes, devices, precision and intervals.
 
 Lightning starts the processes of one machine. A launcher (torchrun, SLURM) has started them already and gives their
 number in the environment. That number must equal the number by the flags, or every process would train alone and take
@@ -7,12 +7,14 @@ itself for the first.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -35,6 +37,13 @@ LOST_PROCESS_SIGNS = (
     "timed out",
 )
 """Words in the messages of backends about a process that does not answer any more."""
+
+INTERVALS = {"log": (200, 50), "validate": (16, 500), "statistics": (20, 500), "figures": (3, 5000)}
+"""{name: (parts, limit)}: the interval is the run's steps divided by `parts`, but at most `limit`."""
+STATISTICS_SHARE = 0.02
+"""The largest share of the training time for recordings of the features if their interval is not given."""
+LONGEST_BURST = 50
+"""The most steps per batch if their number is not given."""
 
 
 def make_trainer(config: SimpleNamespace, plugins: tuple[Any, ...] = (), **options: Any) -> L.Trainer:
@@ -97,3 +106,19 @@ def make_loggers(folder: Path, done: int) -> list[Any]:
     purge = done + 1 if done else None
     tensorboard = TensorBoardLogger(folder.parent, folder.name, version="", default_hp_metric=False, purge_step=purge)
     return [tensorboard, MetricsFile(folder, resume_at=done)]
+
+
+def intervals(given: dict[str, int | None], steps: int) -> dict[str, int]:
+    """Returns the steps between logged losses, validations, ...: the given number, else one by INTERVALS."""
+    return {name: given[name] or max(1, min(limit, steps // parts)) for name, (parts, limit) in INTERVALS.items()}
+
+
+def burst(given: int | None, every: dict[str, int]) -> int:
+    """Returns the steps per batch of Lightning's loop. Raises UsageError if they do not divide every interval."""
+    divisor = math.gcd(*every.values())
+    if given is None:
+        return max(n for n in range(1, LONGEST_BURST + 1) if divisor % n == 0) if torch.cuda.is_available() else 1
+    for name, interval in every.items():
+        if interval % given:
+            raise UsageError(f"--burst {given} does not divide --{name}_every {interval}; change one of them")
+    return int(given)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mask_pinns.catalog.problem_files import MODULE_PREFIX
 from mask_pinns.problems.failures import in_words
 from mask_pinns.problems.library import PROBLEMS
 from mask_pinns.problems.problem import Problem
@@ -55,7 +56,7 @@ def _is_problem(x: object) -> bool:
 
 
 def _module_name(path: Path) -> str:
-    return f"mask_pinns_user_{path.resolve().stem}_{abs(hash(path.resolve()))}"
+    return f"{MODULE_PREFIX}{path.resolve().stem}_{abs(hash(path.resolve()))}"
 
 
 def _module(path: Path) -> Any:
@@ -121,7 +122,7 @@ def describe(problem: Problem) -> dict[str, Any] | None:
     for name, cls in PROBLEMS.items():
         if type(problem) is cls:
             return {"name": name} | problem.coefficients()
-    if type(problem).__module__.startswith("mask_pinns_user_"):
+    if type(problem).__module__.startswith(MODULE_PREFIX):
         path = Path(inspect.getfile(type(problem))).resolve()
         return {"name": f"{path}:{type(problem).__name__}"} | problem.coefficients()
     return None

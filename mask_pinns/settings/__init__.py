@@ -10,6 +10,7 @@ from mask_pinns.settings.fields import (
     Option,
     as_names,
     complete,
+    defaults,
     flatten,
     merge,
     names,
@@ -40,5 +41,6 @@ SETTINGS: dict[str, tuple[type, ...]] = {
 __all__ = [
     "RECORDED", "SETTINGS", "Constraints", "Embedding", "LossSettings", "MachineSettings", "ObservationSettings",
     "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainerSettings", "TrainingSettings", "as_names",
-    "complete", "flatten", "merge", "names", "options", "phase_mappings", "pick", "plain", "setting", "to_mapping",
+    "complete", "defaults", "flatten", "merge", "names", "options", "phase_mappings", "pick", "plain", "setting",
+    "to_mapping",
 ]  # fmt: skip

@@ -33,6 +33,7 @@ def setting(
     bound: Callable[[Any], Any] | None = None,
     may_change: bool = False,
     decides: bool = True,
+    judged: bool = False,
 ) -> Any:
     """A field of settings.
 
@@ -46,9 +47,12 @@ def setting(
             form in which two values are compared.
         may_change: the value may change on resume; the run then prints the change.
         decides: the value influences the training, and is shown where runs are compared.
+        judged: the loss at fresh points depends on the value, so that later ones cannot be compared with earlier ones.
     """
     metadata = {"kind": kind, "many": many, "switch": switch, "bound": bound, "may_change": may_change}
-    return dataclasses.field(default=default, default_factory=factory, metadata=metadata | {"decides": decides})
+    return dataclasses.field(
+        default=default, default_factory=factory, metadata=metadata | {"decides": decides, "judged": judged}
+    )
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Option:
     bound: Callable[[Any], Any] | None
     may_change: bool
     decides: bool
+    judged: bool
 
 
 def options(cls: type) -> Iterator[Option]:
@@ -81,6 +86,11 @@ def options(cls: type) -> Iterator[Option]:
 def default_of(field: dataclasses.Field[Any]) -> Any:
     """A field's default, made anew if it has a factory."""
     return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """The defaults of all fields of a class of settings by name."""
+    return {field.name: default_of(field) for field in dataclasses.fields(cls)}
 
 
 def names(cls: type) -> list[str]:

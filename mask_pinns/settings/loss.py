@@ -29,7 +29,7 @@ class LossSettings:
         10.0
     """
 
-    weights: Mapping[str, float] = setting(factory=dict, kind=dict[str, float], may_change=True)
+    weights: Mapping[str, float] = setting(factory=dict, kind=dict[str, float], may_change=True, judged=True)
     causal: float = setting(0.0, kind=NonNegativeFloat, may_change=True)
     # A checkpoint depends on whether there are multipliers, not on how often they change.
     balance: int = setting(0, kind=NonNegativeInt, may_change=True, bound=lambda every: "on" if every else "off")

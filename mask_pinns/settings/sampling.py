@@ -34,11 +34,11 @@ class Sampling:
         {'pde': 100, 'initial': 10, 'dirichlet_x': 10}
     """
 
-    seed: int = setting(0, kind=Seed, may_change=True)
+    seed: int = setting(0, kind=Seed, may_change=True, judged=True)
     points: int | Mapping[str, int] = setting(
-        factory=lambda: {"pde": 2500}, kind=dict[str, PositiveInt], may_change=True
+        factory=lambda: {"pde": 2500}, kind=dict[str, PositiveInt], may_change=True, judged=True
     )
     points_over_ranks: str = setting("split", decides=False)
-    sampler: str = setting("latin_hypercube", may_change=True)
+    sampler: str = setting("latin_hypercube", may_change=True, judged=True)
     adaptive: Sequence[float] = setting(factory=list, kind=float, many=True, may_change=True)
     resample: int = setting(1, kind=NonNegativeInt, may_change=True)

@@ -25,8 +25,8 @@ class TrainerSettings:
         profiler: simple, advanced, pytorch
     """
 
-    max_time: str | dict[str, int] | None = setting(None, decides=False)
-    limit_val_batches: int | float | None = setting(None, decides=False)
+    max_time: str | dict[str, int] | None = setting(None, may_change=True, decides=False)
+    limit_val_batches: int | float | None = setting(None, may_change=True, decides=False, judged=True)
     deterministic: bool | Literal["warn"] | None = setting(None, decides=False)
     benchmark: bool | None = setting(None, decides=False)
     detect_anomaly: bool = setting(False, decides=False)
