@@ -12,11 +12,13 @@ import difflib
 import inspect
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
+import yaml
 from docstring_parser import parse as parse_docstring
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, set_dumper, set_loader
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning import Trainer
 
@@ -29,6 +31,7 @@ from mask_pinns.optim import OPTIMIZERS
 from mask_pinns.problems import PROBLEMS
 from mask_pinns.problems.loading import located, problem_class
 from mask_pinns.settings import SETTINGS, Embedding, Option, flatten, options, plain
+from mask_pinns.settings.values import check_written, parse_values, write_values
 
 COMMANDS = ("fit", "validate", "test", "predict")
 TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "detect_anomaly", "limit_val_batches"}
@@ -48,6 +51,30 @@ networks:    {", ".join(NETWORKS)}
 activations: {", ".join(ACTIVATIONS)}
 optimizers:  {", ".join(OPTIMIZERS)}, alone or in phases: "adam 2000, lbfgs"
 """
+VALUES = "values"
+"""Name under which the parser of flags knows our rule for values, instead of its own."""
+set_loader(VALUES, parse_values, (yaml.YAMLError,))
+set_dumper(VALUES, write_values)
+
+
+class Parser(ArgumentParser):
+    """A parser of flags that reads numbers as files do, by `check_written`, before it converts them."""
+
+    def check(self, value: Any, key: str) -> None:
+        """Raises UsageError for text in place of a number, in the setting with this key."""
+        kinds = {action.dest: getattr(action, "_typehint", None) for action in self._actions}
+        many = isinstance(value, list) and any(action.dest == key and action.nargs == "*" for action in self._actions)
+        try:
+            for part in value if many else [value]:
+                check_written(part, kinds.get(key), key)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    def _get_values(self, action: Any, arg_strings: list[str]) -> Any:
+        for word in arg_strings:
+            with suppress(yaml.YAMLError):  # which is refused as a value of its type, or is text
+                self.check(parse_values(word), action.dest)
+        return super()._get_values(action, arg_strings)
 
 
 def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
@@ -63,6 +90,8 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     lists = [action.dest for action in parser._actions if action.nargs == "*"]
     switches = [action.dest for action in parser._actions if action.nargs == 0]
     base = checks.normalize_file_settings(base, lists, switches)
+    for key, value in flatten(base).items():
+        parser.check(value, key)
     try:
         typed = flatten(parser.parse_object(base, defaults=True).as_dict())  # set_defaults does not check types
         parser.set_defaults({key: typed[key] for key in flatten(base)})
@@ -80,9 +109,10 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     return command, SimpleNamespace(**settings)
 
 
-def build_parser(problem: str, network: str) -> ArgumentParser:
+def build_parser(problem: str, network: str) -> Parser:
     """Makes the parser for one problem and one network."""
-    parser = ArgumentParser(
+    parser = Parser(
+        parser_mode=VALUES,
         prog="train.py",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,

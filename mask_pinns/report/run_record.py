@@ -14,6 +14,7 @@ import yaml
 
 from mask_pinns.callbacks.csv_files import read_intact_rows
 from mask_pinns.settings import flatten
+from mask_pinns.settings.values import parse_values
 
 RUN_FILES = ("summary.json", "config.yaml", "metrics.csv", "drift.csv")
 """Files that a run writes. A folder without any of them is not a run folder."""
@@ -47,7 +48,7 @@ class RunRecord:
                 name or folder.resolve().name,
                 folder,
                 _read_mapping(folder / "summary.json", json.loads),
-                flatten(_read_mapping(folder / "config.yaml", yaml.safe_load)),
+                flatten(_read_mapping(folder / "config.yaml", parse_values)),
                 _read_table(folder / "metrics.csv", "step"),
                 _read_table(folder / "drift.csv", "step", "layer"),
                 alarms.read_text().splitlines() if alarms.is_file() else [],
