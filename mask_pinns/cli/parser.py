@@ -11,10 +11,11 @@ import argparse
 import difflib
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
 from docstring_parser import parse as parse_docstring
@@ -34,7 +35,7 @@ from mask_pinns.settings import SETTINGS, Embedding, Option, flatten, options, p
 from mask_pinns.settings.values import check_written, parse_values, write_values
 
 COMMANDS = ("fit", "validate", "test", "predict")
-TRAINER_FLAGS = {"max_time", "deterministic", "benchmark", "detect_anomaly", "limit_val_batches"}
+TRAINER_FLAGS = ("max_time", "limit_val_batches", "deterministic", "benchmark", "detect_anomaly")
 """Flags of Lightning's Trainer. None may take a class: the parser would import any module to check its type."""
 SHORT_FLAGS = ("width", "blocks", "activation", "mask", "mask_init", "first_scale", "first_bias")
 DESCRIPTION = f"""Trains a Mask-PINN on a PDE. With no flags: the wave equation, by its recipe.
@@ -176,16 +177,27 @@ def _add_option(group: Any, option: Option, *flags: str) -> None:
 
 
 def _add_trainer(parser: ArgumentParser) -> None:
-    skip = set(inspect.signature(Trainer.__init__).parameters) - TRAINER_FLAGS - {"self"}
-    parser.add_class_arguments(Trainer, "trainer", skip=skip, instantiate=False)
-    parser.add_argument("--trainer.profiler", type=str | None, default=None, help="simple, advanced, pytorch")
+    """Adds flags one by one: all of them at once would bring --trainer FILE, which reads a file by other rules."""
+    group = parser.add_argument_group("trainer", "Settings of Lightning's Trainer.")
+    help_of = {p.arg_name: p.description for p in parse_docstring(inspect.getdoc(Trainer.__init__) or "").params}
+    kinds = get_type_hints(Trainer.__init__)
+    for name in TRAINER_FLAGS:
+        default = inspect.signature(Trainer).parameters[name].default
+        text = " ".join((help_of.get(name) or "").partition("Default:")[0].split()).replace("%", "%%")
+        group.add_argument(f"--trainer.{name}", type=kinds[name], default=default, help=text)
+    group.add_argument("--trainer.profiler", type=str | None, default=None, help="simple, advanced, pytorch")
 
 
 def explain_error(message: str, parser: ArgumentParser) -> str:
     """Returns a parser's message in one line; for an unknown flag, with the nearest one and the flags of its group."""
     flags = [s for s in parser._option_string_actions if s.startswith("--")]
-    if match := re.search(r"unrecognized arguments: (\S+)|No action for key \"(\S+)\"|Option '(\S+)' is not", message):
-        given = next(group for group in match.groups() if group)
+    if match := re.search(r"unrecognized arguments: (\S+)", message):
+        return _unknown_word(match[1], flags)
+    if match := re.search(r"argument (\S+): ignored explicit argument '(.*)'", message):
+        takes_none = f"{match[1]} takes no value, but got {match[2]!r}: leave it out"
+        return takes_none if match[1] in flags else _unknown_word(f"-h{match[2]}", flags)
+    if match := re.search(r"No action for key \"(\S+)\"|Option '(\S+)' is not", message):
+        given = match[1] or match[2]
         return _unknown_flag("--" + given.lstrip("-").partition("=")[0], flags) if given[0] != "'" else message
     message = re.sub(r'Parser key "([^"]*)":', r"\1:", message)
     message = re.sub(r"Expected an? <class '(\w+)'>", r"expected \1", message)
@@ -195,10 +207,42 @@ def explain_error(message: str, parser: ArgumentParser) -> str:
     return " ".join(message.split())
 
 
+def _unknown_word(word: str, flags: list[str]) -> str:
+    """Makes the message about a word that is neither a flag nor the value of one, with what was probably meant."""
+    bare = re.sub(r"^[-\u2010-\u2015\u2212\ufe58\ufe63\uff0d]+", "", word)
+    given, equals, value = bare.partition("=")
+    dashes, name = word[: len(word) - len(bare)], given.lower().replace("-", "_")
+    joined = re.fullmatch(r"([a-z_.]*[a-z_])([-+]?\.?[0-9].*)", given.lower())
+    if dashes and f"--{name}" in flags:
+        meant = f"--{name}"
+    elif joined and f"--{joined[1]}" in flags:
+        meant = f"--{joined[1]} {joined[2]}"
+    elif dashes and bare[:1].isalpha():
+        return _unknown_flag(f"--{given}", flags)
+    else:
+        meant = _meant_by(bare) or (f"--{name}{equals}{value}" if f"--{name}" in flags else "")
+    hint = f"did you mean {meant}?" if meant else "settings are given as --NAME VALUE, all of them listed by --help"
+    return f"unknown word {word!r}; {hint}"
+
+
+def _meant_by(word: str) -> str:
+    """The command, or the flag with its value, that a word without a flag stands for; "" if none comes to mind."""
+    if commands := difflib.get_close_matches(word.lower(), COMMANDS, n=1, cutoff=0.7):
+        return f"{commands[0]}, as the first word" if commands[0] == word else commands[0]
+    endings = {"problem": r"\.py(:\w*)?", "config": r"\.ya?ml", "predict_points": r"\.(npy|csv)", "resume": r"\.ckpt"}
+    kinds: dict[str, Container[str]] = {
+        "problem": PROBLEMS, "network": NETWORKS, "activation": ACTIVATIONS, "optimizer": OPTIMIZERS,
+    }  # fmt: skip
+    if (Path(word) / "config.yaml").is_file():
+        return f"--resume {word}"
+    by_ending = [name for name, ending in endings.items() if re.search(ending + "$", word)]
+    return next((f"--{name} {word}" for name in [*(k for k, known in kinds.items() if word in known), *by_ending]), "")
+
+
 def _unknown_flag(flag: str, flags: list[str]) -> str:
     """Makes the message about a flag that does not exist."""
     prefix = flag.partition(".")[0] + "."
-    group = [f for f in flags if f.startswith(prefix)] if "." in flag else []
+    group = [f for f in flags if f.startswith(prefix)]
     close = difflib.get_close_matches(flag, group or flags, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"unknown setting {flag}{hint}" + (f" There are: {', '.join(group)}" if group else "")

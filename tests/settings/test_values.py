@@ -13,7 +13,8 @@ from mask_pinns.cli.parser import read
 from mask_pinns.settings.values import parse_values, write_values
 
 TEXT = ["010", "0o17", "0x1F", "0b101", "1_000", "1:30", "10:00:30.5", "2026-01-01", "2026-01-01 10:00:00", "yes", "no",
-        "On", "OFF", "y", ".inf", "-.INF", ".nan", "nan", "infinity", "00.5", "1__0.5", "１０", "=", "9" * 500]  # fmt: skip
+        "On", "OFF", "y", ".inf", "-.INF", ".nan", "nan", "infinity", "00.5", "1__0.5",
+        "１０", "=", "9" * 500]  # fmt: skip
 """What YAML 1.1, or Python, takes for a number, a boolean or a date."""
 VALUES = {
     "10": 10, "-3": -3, "+5": 5, "0": 0, "1e-3": 1e-3, "1E5": 1e5, "-.5e3": -500.0, "2.": 2.0, "0.10": 0.1,
