@@ -22,7 +22,7 @@ from mask_pinns.cli.checks import check_problem
 from mask_pinns.cli.configuration import load_yaml, save
 from mask_pinns.cli.intervals import INTERVALS, STATISTICS_SHARE, intervals
 from mask_pinns.cli.plan import notes, plan_table, require_training_memory
-from mask_pinns.cli.points_file import read_points
+from mask_pinns.cli.points_file import outside, read_points
 from mask_pinns.cli.run_folder import (
     Stopped,
     UsageError,
@@ -224,6 +224,8 @@ def predict(run: Run) -> int:
     points = (
         read_points(file, run.module.problem.domain.names) if file else run.module.problem.evaluation().points.numpy()
     )
+    if note := outside(points, run.module.problem.domain):
+        run.console.print(note, highlight=False, soft_wrap=True, markup=False)
     checkpoint = load_checkpoint_of(run)
     folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     np.savez(folder / "prediction.npz", points=points, values=run.module.predict(points))
