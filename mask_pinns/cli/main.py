@@ -13,6 +13,7 @@ import warnings
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from mask_pinns.cli.checks import idle_flags
 from mask_pinns.cli.fit import fit
 from mask_pinns.cli.parser import read
 from mask_pinns.cli.run import build, evaluate, predict
@@ -43,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         command, config = read(sys.argv[1:] if argv is None else argv)
         run = build(config)
+        for line in idle_flags(command, config, run.module):
+            run.console.print(line, highlight=False, soft_wrap=True, markup=False)
         if command == "fit":
             return fit(run)
         return predict(run) if command == "predict" else evaluate(run, command)

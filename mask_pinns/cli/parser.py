@@ -81,6 +81,8 @@ class Parser(ArgumentParser):
 def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     """Returns the command ("fit" if not given) and the configuration in plain numbers, strings, lists and dicts.
 
+    Beside the settings, the configuration has `typed`: the flags of the command line.
+
     Raises ValueError for an invalid command or configuration.
     """
     words = list(argv)
@@ -107,7 +109,8 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
     settings = plain(config.as_dict())
     settings["problem"]["name"] = located(settings["problem"]["name"])  # found from any folder when the run goes on
     checks.check_settings(settings)
-    return command, SimpleNamespace(**settings)
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    return command, SimpleNamespace(**settings, typed=flags)
 
 
 def build_parser(problem: str, network: str) -> Parser:
