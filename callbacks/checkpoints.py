@@ -30,6 +30,11 @@ def is_disk_error(error: BaseException) -> bool:
     return isinstance(error, NotSaved) or (isinstance(error, OSError) and error.errno in DISK_ERRNOS)
 
 
+def links_elsewhere(folder: Path) -> str:
+    """Says what to do about a folder of checkpoints that is a link: writing into it would replace files elsewhere."""
+    return f"{folder} is a link to {folder.readlink()}, which is not followed; put a folder in its place"
+
+
 class WholeFiles(TorchCheckpointIO):
     """Writes a checkpoint to the disk beside the old one, and replaces the old one only when it is complete.
 
@@ -40,6 +45,8 @@ class WholeFiles(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Raises NotSaved if the file cannot be written; an incomplete file is removed."""
         path = Path(path)
+        if path.parent.name == "checkpoints" and path.parent.is_symlink():
+            raise NotSaved(f"{path} could not be written: {links_elsewhere(path.parent)}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(path, "wb") as file:

@@ -26,6 +26,7 @@ from mask_pinns.callbacks.features.glossary import as_markdown
 from mask_pinns.callbacks.features.observer import Observer
 from mask_pinns.callbacks.features.probes import Layer
 from mask_pinns.callbacks.tensorboard import add_picture, tensorboard_writers
+from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.jets import Derivatives, JetNetwork
 from mask_pinns.registry import unknown
 from mask_pinns.settings import RECORDED
@@ -165,7 +166,7 @@ class FeatureStatistics(L.Callback):
             recorded = self._recorded_at == trainer.global_step  # then the table's rows of this step stay
             self.table = DriftTable(self.folder / "drift.csv", resume_at=trainer.global_step + recorded)
             if self.alarms.raised or (self.folder / "alarms.txt").is_file():
-                (self.folder / "alarms.txt").write_text("".join(f"{text}\n" for text in self.alarms.raised.values()))
+                self._write_alarms()
         for writer in tensorboard_writers(trainer):
             charts = custom_scalars(pl_module.problem.derivatives if "derivatives" in self.record else ())
             writer.add_custom_scalars(
@@ -225,6 +226,10 @@ class FeatureStatistics(L.Callback):
             self.console.print(text, style="yellow", highlight=False)
             for writer in writers:
                 writer.add_text(f"alarms/{kind}", text, step)
-            if self.folder is not None:
-                with (self.folder / "alarms.txt").open("a") as file:
-                    file.write(text + "\n")
+        if new:
+            self._write_alarms()
+
+    def _write_alarms(self) -> None:
+        if self.folder is not None:
+            with whole_file(self.folder / "alarms.txt") as file:
+                file.writelines(f"{text}\n" for text in self.alarms.raised.values())

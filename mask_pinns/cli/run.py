@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 from mask_pinns import callbacks
+from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.compatibility import changes
 from mask_pinns.checkpoints.loading import check_checkpoint, check_resume, resume_error
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
@@ -228,7 +229,9 @@ def predict(run: Run) -> int:
         run.console.print(note, highlight=False, soft_wrap=True, markup=False)
     checkpoint = load_checkpoint_of(run)
     folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    np.savez(folder / "prediction.npz", points=points, values=run.module.predict(points))
+    values = run.module.predict(points)
+    with whole_file(folder / "prediction.npz", "wb") as out:
+        np.savez(out, points=points, values=values)
     run.console.print(f"{len(points):,} points written to {folder / 'prediction.npz'}", highlight=False)
     return 0
 

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from filelock import FileLock, Timeout
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from mask_pinns.callbacks.checkpoints import NotSaved, is_disk_error
+from mask_pinns.callbacks.checkpoints import NotSaved, is_disk_error, links_elsewhere
+from mask_pinns.checkpoints.atomic_files import without_link
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
 from mask_pinns.problems.failures import ProblemFailed
 
@@ -81,14 +82,17 @@ def _not_writable(folder: Path, error: OSError) -> UsageError:
 def locked(folder: Path) -> Iterator[Path]:
     """Locks a run folder for this process. The lock ends with the process, however it ends.
 
-    Raises UsageError if another process has the lock, or if the folder is not writable.
+    Raises UsageError if another process has the lock, if the folder is not writable, or if its checkpoints would be
+    written elsewhere.
     """
+    if (folder / "checkpoints").is_symlink():
+        raise UsageError(links_elsewhere(folder / "checkpoints"))
     if getattr(rank_zero_only, "rank", 0):  # rank 0 has the lock
         yield folder
         return
     with ExitStack() as stack:
         try:
-            stack.enter_context(FileLock(folder / ".lock", timeout=0))
+            stack.enter_context(FileLock(without_link(folder / ".lock"), timeout=0))
         except Timeout:
             raise UsageError(
                 f"another process is training in {folder}; wait until it ends, or leave out --resume to begin a new run"
