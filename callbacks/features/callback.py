@@ -28,6 +28,7 @@ from mask_pinns.callbacks.features.probes import Layer
 from mask_pinns.callbacks.tensorboard import add_picture, tensorboard_writers
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.jets import Derivatives, JetNetwork
+from mask_pinns.memory import is_out_of_memory
 from mask_pinns.registry import unknown
 from mask_pinns.settings import RECORDED
 
@@ -121,6 +122,7 @@ class FeatureStatistics(L.Callback):
         self._observer: Observer | None = None
         self._recorded_at = -1
         self._begun = self._longest = 0.0
+        self._exhausted = False
 
     def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
         """Forgets the start of an earlier fit. If there is a checkpoint, its start is loaded after this."""
@@ -154,6 +156,7 @@ class FeatureStatistics(L.Callback):
         self._begun, self._longest, self._recorded_at = time.perf_counter(), 0.0, -1
         self.seconds = self.seconds_at_end = 0.0
         self._observer = self.table = None
+        self._exhausted = False
         if not trainer.is_global_zero or not self.record:
             return
         if not isinstance(pl_module.network, JetNetwork):
@@ -194,6 +197,20 @@ class FeatureStatistics(L.Callback):
         return self.share is None or self.seconds + self._longest <= self.share * elapsed
 
     def _record(self, trainer: L.Trainer, module: Any) -> None:
+        """Records, unless memory does not suffice: this ends the recordings, not the training."""
+        if self._exhausted:
+            return
+        try:
+            self._record_now(trainer, module)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            self._exhausted = True
+            cure = f"take fewer --statistics_probes ({self.probes:,}) or leave out --statistics_record"
+            text = f"no feature statistics from step {trainer.global_step} on, out of memory: {cure}"
+            self.console.print(text, highlight=False, soft_wrap=True)
+
+    def _record_now(self, trainer: L.Trainer, module: Any) -> None:
         writers, step = tensorboard_writers(trainer), trainer.global_step
         if self._observer is None or self._recorded_at == step or not (writers or self.table is not None):
             return

@@ -1,8 +1,8 @@
 """`main`: the function that `python train.py` and the command `mask-pinns` call.
 
-Exit codes: 0 if the command is done; 1 if training had to stop (the loss became NaN or infinite, the disk is full,
-another process was lost); 2 if the command is invalid; after an interruption, with the state saved: 130 for Ctrl-C, 143
-for SIGTERM, 138 for SIGUSR1.
+Exit codes: 0 if the command is done; 1 if it had to stop (the loss became NaN or infinite, the disk is full, the memory
+does not suffice, another process was lost); 2 if the command is invalid; after an interruption, with the state saved:
+130 for Ctrl-C, 143 for SIGTERM, 138 for SIGUSR1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from mask_pinns.cli.checks import idle_flags
 from mask_pinns.cli.fit import fit
 from mask_pinns.cli.parser import read
 from mask_pinns.cli.run import build, evaluate, predict
-from mask_pinns.cli.run_folder import Stopped
+from mask_pinns.cli.run_folder import Stopped, memory_error
+from mask_pinns.memory import is_out_of_memory
 
 LONGEST_MESSAGE = 800
 """Largest number of characters of an error message."""
@@ -41,6 +42,7 @@ def one_line(error: Exception) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code. An error of the user gives a message of one line."""
     _quiet()
+    config = None
     try:
         command, config = read(sys.argv[1:] if argv is None else argv)
         run = build(config)
@@ -54,6 +56,11 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except (ValueError, OSError, MisconfigurationException) as error:
+    except Exception as error:
+        if config is not None and is_out_of_memory(error):
+            print(f"stopped: {one_line(memory_error(error, config))}", file=sys.stderr)
+            return 1
+        if not isinstance(error, ValueError | OSError | MisconfigurationException):
+            raise
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ import numpy as np
 
 from mask_pinns.cli.run_folder import UsageError
 from mask_pinns.domains import Domain
+from mask_pinns.memory import is_out_of_memory
 
 TOLERANCE = 1e-9
 """By how much a coordinate may exceed the domain by rounding, relative to its width."""
@@ -31,6 +32,8 @@ def read_points(file: str, names: Sequence[str]) -> np.ndarray:
     except UsageError:
         raise
     except Exception as error:  # numpy raises many kinds of errors for invalid files
+        if is_out_of_memory(error):
+            raise UsageError(f"{what} does not fit into memory; predict it in several files") from None
         raise UsageError(f"{what} cannot be read: {error}") from None
     if not points.size:
         raise UsageError(f"{what} has no points; expected one or more of {', '.join(names)}")

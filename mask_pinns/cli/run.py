@@ -28,11 +28,13 @@ from mask_pinns.cli.run_folder import (
     Stopped,
     UsageError,
     find_checkpoint,
+    memory_error,
     run_folder_of,
     stop_error,
 )
 from mask_pinns.cli.trainer import PRECISIONS, lost_process, make_loggers, make_trainer
 from mask_pinns.datamodules import PointsDataModule
+from mask_pinns.memory import is_out_of_memory
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems.failures import ProblemFailed
 from mask_pinns.registry import lookup
@@ -172,19 +174,32 @@ def train(run: Run, folder: Path, checkpoint: Path | None, done: int) -> int:
         trainer.fit(run.module, run.data, ckpt_path=checkpoint, weights_only=True)
     except SystemExit:  # Lightning exits so at a second signal
         return 128 + (stopper.received or signal.SIGINT)
-    except (OSError, NonFiniteLoss, ProblemFailed) as error:
-        raise stop_error(error, folder) from error
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if lost_process(error, trainer):
-            reason = str(error).strip().splitlines()[0]
-            raise Stopped(f"another process of this run is gone ({reason}); go on with --resume {folder}") from error
-        if checkpoint is None or summary.started:
+    except Exception as error:
+        told = answer(error, run, trainer, folder, None if summary.started else checkpoint)
+        if told is error:
             raise
-        raise resume_error(checkpoint, run.module, run.dtype, error) from error
+        raise told from error
     finally:
         if trainer.is_global_zero and summary.result:
             summary.show()
     return 128 + stopper.received if run.module.stop_reason == "interrupted" else 0
+
+
+def answer(error: Exception, run: Run, trainer: L.Trainer, folder: Path, unloaded: Path | None) -> Exception:
+    """Returns the error that says in one line why training ended, and how to continue; `error` if there is none.
+
+    `unloaded` is the checkpoint to resume from if training has not begun.
+    """
+    if is_out_of_memory(error):
+        return memory_error(error, run.config, folder)
+    if isinstance(error, OSError | NonFiniteLoss | ProblemFailed):
+        return stop_error(error, folder)
+    if not isinstance(error, LookupError | TypeError | ValueError | AttributeError | RuntimeError):
+        return error
+    if lost_process(error, trainer):
+        reason = str(error).strip().splitlines()[0]
+        return Stopped(f"another process of this run is gone ({reason}); go on with --resume {folder}")
+    return resume_error(unloaded, run.module, run.dtype, error) if unloaded else error
 
 
 def announce(run: Run, folder: Path, ranks: int) -> None:

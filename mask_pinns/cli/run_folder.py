@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from mask_pinns.callbacks.checkpoints import NotSaved, is_disk_error, links_elsewhere
 from mask_pinns.checkpoints.atomic_files import without_link
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
+from mask_pinns.memory import requested
 from mask_pinns.problems.failures import ProblemFailed
 
 
@@ -107,6 +108,27 @@ def locked(folder: Path) -> Iterator[Path]:
 
 class Stopped(RuntimeError):
     """Training had to stop; the message says why, and how to continue."""
+
+
+def what_to_reduce(config: SimpleNamespace) -> str:
+    """Says which settings take less memory in their place."""
+    optimizer, points = str(config.optimizer), ", ".join(f"{name} {n:,}" for name, n in config.points.items())
+    dense = "gauss_newton" in optimizer or "broyden" in optimizer or "bfgs" in optimizer.replace("lbfgs", "")
+    sizes = ", ".join(f"--{name} {config.network[name]}" for name in ("width", "blocks") if name in config.network)
+    matrices = " (the optimizer's matrices grow with the square of the parameters; adam and lbfgs have none)"
+    return f"take fewer --points ({points}) or a smaller network ({sizes}){matrices if dense else ''}"
+
+
+def memory_error(error: BaseException, config: SimpleNamespace, folder: Path | None = None) -> Stopped:
+    """Makes the error of a command whose memory did not suffice: it says what to reduce, and how to continue."""
+    size = f", {requested(error)} more are not free" if requested(error) else ""
+    failed = f"{error}; " if isinstance(error, ProblemFailed) else ""
+    message = f"{failed}out of memory{size}: {what_to_reduce(config)}"
+    if folder is None:
+        return Stopped(message)
+    saved = (folder / "checkpoints/last.ckpt").is_file()
+    go_on = f"the last good checkpoint is kept: go on with --resume {folder} and fewer points, or begin again"
+    return Stopped(f"{message}; {go_on if saved else 'nothing was saved yet'}")
 
 
 def stop_error(error: OSError | NonFiniteLoss | ProblemFailed, folder: Path) -> Stopped:
