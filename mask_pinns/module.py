@@ -118,7 +118,7 @@ class MaskPINN(L.LightningModule):
         x, names = torch.as_tensor(points), self.problem.domain.names
         if x.is_complex() or x.ndim != 2 or x.shape[1] != len(names):
             what = f"shape {tuple(x.shape)} and {x.dtype}"
-            raise ValueError(f"points have {what}; expected real numbers (N, {len(names)}): {', '.join(names)}")
+            raise ValueError(f"points have {what}; expected (N, {len(names)}): {', '.join(names)}, real numbers")
         with torch.no_grad(), evaluation_mode(self.network):
             return evaluate_in_chunks(self.network, x, next(self.network.parameters())).numpy()
 

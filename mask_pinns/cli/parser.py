@@ -194,7 +194,7 @@ def _add_trainer(parser: ArgumentParser) -> None:
 def explain_error(message: str, parser: ArgumentParser) -> str:
     """Returns a parser's message in one line; for an unknown flag, with the nearest one and the flags of its group."""
     flags = [s for s in parser._option_string_actions if s.startswith("--")]
-    if match := re.search(r"unrecognized arguments: (\S+)", message):
+    if match := re.search(r"unrecognized arguments: ?(\S*)", message):
         return _unknown_word(match[1], flags)
     if match := re.search(r"argument (\S+): ignored explicit argument '(.*)'", message):
         takes_none = f"{match[1]} takes no value, but got {match[2]!r}: leave it out"
@@ -236,7 +236,7 @@ def _meant_by(word: str) -> str:
     kinds: dict[str, Container[str]] = {
         "problem": PROBLEMS, "network": NETWORKS, "activation": ACTIVATIONS, "optimizer": OPTIMIZERS,
     }  # fmt: skip
-    if (Path(word) / "config.yaml").is_file():
+    if word and (Path(word) / "config.yaml").is_file():
         return f"--resume {word}"
     by_ending = [name for name, ending in endings.items() if re.search(ending + "$", word)]
     return next((f"--{name} {word}" for name in [*(k for k, known in kinds.items() if word in known), *by_ending]), "")

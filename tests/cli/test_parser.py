@@ -117,6 +117,10 @@ def test_what_is_nearly_a_flag_is_answered_by_the_flag(answer, words: str) -> No
     assert NEAR_MISSES[words] in answer(words.split())
 
 
+def test_an_empty_word_is_named(answer) -> None:
+    assert "unknown word ''" in answer(["--explain", ""])
+
+
 def test_the_help_lists_no_flag_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """--trainer FILE was listed, but could not read the settings of a file."""
     with pytest.raises(SystemExit):
