@@ -100,7 +100,7 @@ def read(argv: Iterable[str]) -> tuple[str, SimpleNamespace]:
         parser.set_defaults({key: typed[key] for key in flatten(base)})
         config = parser.parse_args(words)
     except argparse.ArgumentError as error:
-        raise UsageError(explain_error(str(error), parser)) from None
+        raise UsageError(explain_error(str(error), parser, words)) from None
     except KeyError as error:
         raise UsageError(explain_error(str(error.args[0]), parser)) from None
     for key in required:
@@ -191,11 +191,12 @@ def _add_trainer(parser: ArgumentParser) -> None:
     group.add_argument("--trainer.profiler", type=str | None, default=None, help="simple, advanced, pytorch")
 
 
-def explain_error(message: str, parser: ArgumentParser) -> str:
+def explain_error(message: str, parser: ArgumentParser, words: Iterable[str] = ()) -> str:
     """Returns a parser's message in one line; for an unknown flag, with the nearest one and the flags of its group."""
     flags = [s for s in parser._option_string_actions if s.startswith("--")]
-    if match := re.search(r"unrecognized arguments: ?(\S*)", message):
-        return _unknown_word(match[1], flags)
+    if match := re.search(r"unrecognized arguments:(.*)", message, re.DOTALL):
+        first = [word for word in words if f"{match[1]} ".startswith(f" {word} ")]  # a word may have spaces in it
+        return _unknown_word(max(first, key=len, default=match[1].strip()), flags)
     if match := re.search(r"argument (\S+): ignored explicit argument '(.*)'", message):
         takes_none = f"{match[1]} takes no value, but got {match[2]!r}: leave it out"
         return takes_none if match[1] in flags else _unknown_word(f"-h{match[2]}", flags)

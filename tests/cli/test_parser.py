@@ -117,8 +117,9 @@ def test_what_is_nearly_a_flag_is_answered_by_the_flag(answer, words: str) -> No
     assert NEAR_MISSES[words] in answer(words.split())
 
 
-def test_an_empty_word_is_named(answer) -> None:
-    assert "unknown word ''" in answer(["--explain", ""])
+@pytest.mark.parametrize("word", ["", "{a: 1}", "two words"])
+def test_a_word_is_named_as_it_was_typed(answer, word: str) -> None:
+    assert f"unknown word {word!r}" in answer(["--explain", word])
 
 
 def test_the_help_lists_no_flag_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
