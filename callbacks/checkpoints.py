@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 
-from mask_pinns.checkpoints.atomic_files import whole_file
+from mask_pinns.checkpoints.atomic_files import links_elsewhere, whole_file
 
 
 class NotSaved(OSError):
@@ -41,6 +41,8 @@ class WholeFiles(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Raises NotSaved if the file cannot be written; an incomplete file is removed."""
         path = Path(path)
+        if path.parent.name == "checkpoints" and path.parent.is_symlink():
+            raise NotSaved(f"{path} could not be written: {links_elsewhere(path.parent)}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(path, "wb") as file:

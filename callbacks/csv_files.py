@@ -7,15 +7,15 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mask_pinns.checkpoints.atomic_files import whole_file
+from mask_pinns.checkpoints.atomic_files import is_own_file, whole_file
 
 
 def read_intact_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Returns the columns and the rows of a table by steps.
 
-    Rows that are incomplete or damaged are left out. A table without a column `step` counts as empty.
+    Rows that are incomplete or damaged are left out. A link, or a table without a column `step`, counts as empty.
     """
-    if not path.is_file():
+    if not is_own_file(path):
         return [], []
     text = path.read_bytes().decode(errors="replace")
     reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))

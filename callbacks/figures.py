@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
 from mask_pinns.callbacks.tensorboard import add_picture
+from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems import Evaluation, Problem
 from mask_pinns.problems.determinacy import without_levels
@@ -120,4 +121,5 @@ class SolutionFigures(L.Callback):
         )
         pixels = add_picture(trainer, "solution", figure)
         if save:
-            imsave(self.path, pixels)
+            with whole_file(self.path, "wb") as file:
+                imsave(file, pixels, format="png")  # type: ignore[arg-type]  # a file of bytes

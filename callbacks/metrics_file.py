@@ -10,6 +10,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from mask_pinns.callbacks.csv_files import read_intact_rows, replace_rows
+from mask_pinns.checkpoints.atomic_files import without_link
 
 
 class _AppendingWriter(ExperimentWriter):
@@ -21,6 +22,10 @@ class _AppendingWriter(ExperimentWriter):
 
     def _check_log_dir_exists(self) -> None:
         pass
+
+    def save(self) -> None:
+        without_link(Path(self.metrics_file_path))
+        super().save()
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
         path = Path(self.metrics_file_path)
@@ -45,6 +50,7 @@ class MetricsFile(CSVLogger):
         if getattr(rank_zero_only, "rank", 0):
             return
         path = Path(folder) / "metrics.csv"
+        without_link(Path(folder) / _AppendingWriter.NAME_HPARAMS_FILE)
         columns, rows = read_intact_rows(path)
         if columns:
             replace_rows(path, columns, [row for row in rows if int(row["step"]) <= resume_at])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from mask_pinns.callbacks.training_alarms import TrainingAlarms
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
 from mask_pinns.datamodules.points import GRID_CHUNK, VALIDATION_STEP, PointsDataModule
+from mask_pinns.memory import is_out_of_memory
 from mask_pinns.metrics import CONSTANT, TIME
 from mask_pinns.module import MaskPINN
 from mask_pinns.networks.evaluation_mode import evaluation_mode
@@ -125,8 +125,12 @@ class RunSummary(L.Callback):
         reason = "file not written" if is_disk_error(exception) else type(exception).__name__
         if isinstance(exception, NonFiniteLoss):
             reason = "non-finite loss"
-        with suppress(OSError):  # a full disk has been reported already
+        reason = "out of memory" if is_out_of_memory(exception) else reason
+        try:
             self._write(trainer, pl_module, reason)
+        except Exception as error:
+            if not isinstance(error, OSError) and not is_out_of_memory(error):  # these have been reported already
+                raise
 
     def _write(self, trainer: L.Trainer, module: MaskPINN, reason: str) -> None:
         if not trainer.is_global_zero:

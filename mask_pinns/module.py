@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mask_pinns.checkpoints.rollback import make_good_weights
 from mask_pinns.checkpoints.training_state import add_state, take_state
+from mask_pinns.memory import evaluate_in_chunks
 from mask_pinns.metrics import SolutionErrors
 from mask_pinns.networks.assembly import assemble
 from mask_pinns.networks.evaluation_mode import evaluation_mode
@@ -113,15 +114,14 @@ class MaskPINN(L.LightningModule):
     def predict(self, points: Tensor | np.ndarray) -> np.ndarray:
         """The fields (N, F) at any points (N, D), as an array, in evaluation mode: a prediction changes nothing.
 
-        Raises ValueError for another shape.
+        They pass in chunks, so that any number of points fits. Raises ValueError for another shape.
         """
-        parameter = next(self.network.parameters())
-        x = torch.as_tensor(points, dtype=parameter.dtype, device=parameter.device)
-        names = self.problem.domain.names
-        if x.ndim != 2 or x.shape[1] != len(names):
-            raise ValueError(f"points have shape {tuple(x.shape)}; expected (N, {len(names)}): {', '.join(names)}")
+        x, names = torch.as_tensor(points), self.problem.domain.names
+        if x.is_complex() or x.ndim != 2 or x.shape[1] != len(names):
+            what = f"shape {tuple(x.shape)} and {x.dtype}"
+            raise ValueError(f"points have {what}; expected (N, {len(names)}): {', '.join(names)}, real numbers")
         with torch.no_grad(), evaluation_mode(self.network):
-            return self.network(x).cpu().numpy()
+            return evaluate_in_chunks(self.network, x, next(self.network.parameters())).numpy()
 
     # ---- training -------------------------------------------------------------------------------------------
 

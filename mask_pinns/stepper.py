@@ -114,7 +114,8 @@ class Stepper:
         self._freeze_causal_weights(method, points)
         if self.first_loss is None and (host.objective.adaptive.causal or balance):
             self.first_loss = self._unadapted_loss(points)
-        self.loss = self.loss or self._prepare_loss(points)
+        if not method.least_squares:  # which evaluate residuals and their Jacobian, never a compiled loss
+            self.loss = self.loss or self._prepare_loss(points)
         redrawn = host.resample and host.global_step % host.resample == 0
         if method.remembers_points and (redrawn or balances):
             points_changed(optimizer)

@@ -6,16 +6,15 @@ import tempfile
 from collections.abc import Iterable
 from types import SimpleNamespace
 
-import yaml
-
 from mask_pinns.cli.parser import read
+from mask_pinns.settings.values import write_values
 from studies.grid import Cell
 
 
 def configuration(cell: Cell) -> SimpleNamespace:
     """The cell's configuration as train.py reads it. Raises ValueError if it cannot be run."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(dict(cell.config), file)
+        write_values(dict(cell.config), file)
         file.flush()
         return read(["--config", file.name])[1]
 

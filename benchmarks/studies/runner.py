@@ -14,9 +14,8 @@ import shutil
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-import yaml
-
 from mask_pinns.cli.main import main
+from mask_pinns.settings.values import write_values
 from studies.grid import Cell, Study
 
 UNFINISHED_REASONS = ("interrupted", "stopped by the trainer")
@@ -40,7 +39,7 @@ def check_definition(cell: Cell, folder: Path) -> str:
 
     Raises ValueError if the folder contains a cell of another definition: results of two definitions never mix.
     """
-    text, stored = yaml.safe_dump(dict(cell.config), sort_keys=True), folder / "cell.yaml"
+    text, stored = write_values(dict(cell.config), sort_keys=True), folder / "cell.yaml"
     if stored.is_file() and stored.read_text() != text:
         raise ValueError(f"{folder} holds a cell of another definition; remove it, or choose another --out")
     return text

@@ -26,7 +26,9 @@ from mask_pinns.callbacks.features.glossary import as_markdown
 from mask_pinns.callbacks.features.observer import Observer
 from mask_pinns.callbacks.features.probes import Layer
 from mask_pinns.callbacks.tensorboard import add_picture, tensorboard_writers
+from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.jets import Derivatives, JetNetwork
+from mask_pinns.memory import is_out_of_memory
 from mask_pinns.registry import unknown
 from mask_pinns.settings import RECORDED
 
@@ -120,6 +122,7 @@ class FeatureStatistics(L.Callback):
         self._observer: Observer | None = None
         self._recorded_at = -1
         self._begun = self._longest = 0.0
+        self._exhausted = False
 
     def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
         """Forgets the start of an earlier fit. If there is a checkpoint, its start is loaded after this."""
@@ -153,6 +156,7 @@ class FeatureStatistics(L.Callback):
         self._begun, self._longest, self._recorded_at = time.perf_counter(), 0.0, -1
         self.seconds = self.seconds_at_end = 0.0
         self._observer = self.table = None
+        self._exhausted = False
         if not trainer.is_global_zero or not self.record:
             return
         if not isinstance(pl_module.network, JetNetwork):
@@ -165,7 +169,7 @@ class FeatureStatistics(L.Callback):
             recorded = self._recorded_at == trainer.global_step  # then the table's rows of this step stay
             self.table = DriftTable(self.folder / "drift.csv", resume_at=trainer.global_step + recorded)
             if self.alarms.raised or (self.folder / "alarms.txt").is_file():
-                (self.folder / "alarms.txt").write_text("".join(f"{text}\n" for text in self.alarms.raised.values()))
+                self._write_alarms()
         for writer in tensorboard_writers(trainer):
             charts = custom_scalars(pl_module.problem.derivatives if "derivatives" in self.record else ())
             writer.add_custom_scalars(
@@ -193,6 +197,20 @@ class FeatureStatistics(L.Callback):
         return self.share is None or self.seconds + self._longest <= self.share * elapsed
 
     def _record(self, trainer: L.Trainer, module: Any) -> None:
+        """Records, unless memory does not suffice: this ends the recordings, not the training."""
+        if self._exhausted:
+            return
+        try:
+            self._record_now(trainer, module)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            self._exhausted = True
+            cure = f"take fewer --statistics_probes ({self.probes:,}) or leave out --statistics_record"
+            text = f"no feature statistics from step {trainer.global_step} on, out of memory: {cure}"
+            self.console.print(text, highlight=False, soft_wrap=True)
+
+    def _record_now(self, trainer: L.Trainer, module: Any) -> None:
         writers, step = tensorboard_writers(trainer), trainer.global_step
         if self._observer is None or self._recorded_at == step or not (writers or self.table is not None):
             return
@@ -225,6 +243,10 @@ class FeatureStatistics(L.Callback):
             self.console.print(text, style="yellow", highlight=False)
             for writer in writers:
                 writer.add_text(f"alarms/{kind}", text, step)
-            if self.folder is not None:
-                with (self.folder / "alarms.txt").open("a") as file:
-                    file.write(text + "\n")
+        if new:
+            self._write_alarms()
+
+    def _write_alarms(self) -> None:
+        if self.folder is not None:
+            with whole_file(self.folder / "alarms.txt") as file:
+                file.writelines(f"{text}\n" for text in self.alarms.raised.values())

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mask_pinns.callbacks.csv_files import read_intact_rows, replace_rows
+from mask_pinns.checkpoints.atomic_files import without_link
 
 MAX_STEP_LABELS = 12
 """The largest number of recordings whose steps are written below a heat map."""
@@ -52,7 +53,7 @@ class DriftTable:
             replace_rows(self.path, columns, [*self.rows, *new])
             self.columns = columns
             return
-        with self.path.open("a", newline="") as file:
+        with without_link(self.path).open("a", newline="") as file:
             csv.DictWriter(file, columns).writerows(new)
 
     def has(self, quantity: str) -> bool:

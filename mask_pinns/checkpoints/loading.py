@@ -16,6 +16,7 @@ from torch import nn
 
 from mask_pinns.checkpoints.compatibility import differences
 from mask_pinns.checkpoints.contents import FOR_EVALUATION, FOR_RESUME, check_contents, upgrade
+from mask_pinns.memory import is_out_of_memory
 from mask_pinns.optim.phases import Schedule
 from mask_pinns.problems import Problem
 from mask_pinns.problems.statement import contradiction, statement
@@ -46,6 +47,8 @@ def load_checkpoint(path: Path) -> Content:
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file that is cut off, empty or something else makes the unpickler fail in any way
+        if is_out_of_memory(error):
+            raise
         raise ValueError(f"checkpoint {path} cannot be read: {_why_unreadable(error)}") from None
     upgrade(content)
     check_contents(path, content, FOR_EVALUATION)

@@ -1,17 +1,22 @@
 """Checks settings beyond the types that a parser checks: names, lists, switches, and finite numbers.
 
 `normalize_file_settings` checks those of a configuration file before the parser, `check_settings` all of them after it.
+`idle_flags` finds flags without an effect.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from mask_pinns.catalog.tables import ACTIVATIONS, ENGINES, OPTIMIZERS, SAMPLERS
 from mask_pinns.checks import is_finite, is_number
 from mask_pinns.cli.run_folder import UsageError
-from mask_pinns.settings import phase_mappings
+from mask_pinns.settings import ObservationSettings, RunSettings, TrainingSettings, names, phase_mappings
+
+if TYPE_CHECKING:
+    from mask_pinns.module import MaskPINN
 
 MAX_NUMBER = 3.4e38
 """The largest number of float32."""
@@ -72,3 +77,101 @@ def _check_numbers(settings: Any, path: str = "") -> None:
             _check_numbers(value, name)
         elif is_number(value) and not (is_finite(value) and abs(value) < MAX_NUMBER):
             raise UsageError(f"{name} is {value!r}; expected a finite number below {MAX_NUMBER:g}")
+
+
+# ---- flags without an effect ----------------------------------------------------------------------------------------
+
+OF_TRAINING = {
+    *names(TrainingSettings),
+    *names(ObservationSettings),
+    *names(RunSettings),
+    "burst",
+    "resample",
+    "adaptive",
+}
+"""Settings that only a training reads, with those in the next line."""
+OF_EVALUATION = {"folder", "ckpt_path", "predict_points", "resume"}
+
+
+def idle_flags(command: str, config: SimpleNamespace, module: MaskPINN) -> list[str]:
+    """Returns a line for each flag that was typed but has no effect here, with the reason."""
+    if command != "fit":
+        reasons = dict.fromkeys(OF_TRAINING - OF_EVALUATION, f"{command} does not train")
+    else:
+        reasons = _idle_in_training(config, module) | {"predict_points": "it is for the command predict"}
+    if command in ("validate", "test"):
+        reasons["predict_points"] = "it is for the command predict"
+    reasons |= _idle_in_network(config, module) | _idle_by_term(module)
+    lines = []
+    for flag in dict.fromkeys(config.typed):
+        name = flag.lstrip("-").rstrip("+").removeprefix("network.").removeprefix("embedding.")
+        if reason := reasons.get(name):
+            lines.append(f"{flag} has no effect: {reason}")
+    return lines
+
+
+def _idle_in_training(config: SimpleNamespace, module: MaskPINN) -> dict[str, str]:
+    """Returns why settings of the training have no effect, by name; "" or nothing if they have one."""
+    phases = module.schedule.phases
+    listed = ", ".join(map(str, phases))
+    first_order = [phase for phase in phases if phase.method.decays]
+    why = f"{listed}: " + ("each phase has its own" if first_order else "only adam and soap take it")
+    shared = {
+        name: all(getattr(phase, name) != getattr(config, name) for phase in first_order) and why
+        for name in ("lr", "decay", "decay_every")
+    }
+    redrawn = any(phase.resample is None and phase.method.resample is None for phase in phases)
+    searches = any(phase.method.searches for phase in phases)
+    compiled = any(not phase.method.least_squares for phase in phases)
+    recorded = "" if config.statistics_record else "--statistics_record is empty"
+    balanced = len(module.adaptive_weights.names) > 1 or not config.balance
+    reasons = {
+        **shared,
+        "resample": "" if redrawn else f"{listed}: each phase has its own interval, or the first points stay",
+        "compile": "" if compiled else f"{listed}: its residuals are not compiled",
+        "on_stall": "" if searches else f"{listed}: first-order phases are not judged",
+        "patience": "with causal weights, the loss at fresh points is large until the end" if config.causal else "",
+        "balance": "" if balanced else "the loss has a single residual",
+        "statistics_every": recorded,
+        "statistics_probes": recorded,
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _idle_in_network(config: SimpleNamespace, module: MaskPINN) -> dict[str, str]:
+    """Returns why settings of the network and its constraints have no effect, by name."""
+    from mask_pinns.problems import Initial, Periodic  # this file answers mistakes without torch
+
+    embedding, conditions = config.embedding, module.problem.conditions
+    masked = any(name.rpartition(".")[2] == "alpha" for name, _ in module.network.named_parameters())
+    automatic = "auto" in embedding["periodic"] and any(isinstance(c, Periodic) for c in conditions)
+    periodic = automatic or [name for name in embedding["periodic"] if name != "auto"]
+    hard_start = any(isinstance(c, Initial) and c.name in module.objective.hard for c in conditions)
+    weights = "the weights are those of --from" if config.start_from else ""
+    fourier = "" if embedding["fourier"] else "there are no Fourier features: add --fourier N"
+    reasons = {
+        "mask_init": weights
+        or ("" if masked else f"the network {config.network['name']} has no mask: add --mask true"),
+        "first_scale": weights,
+        "first_bias": weights,
+        "skip": "" if config.network.get("blocks", 1) else "there are no blocks",
+        "harmonics": "" if periodic else "no coordinate is embedded as periodic: add --periodic NAME",
+        "fourier_std": weights or fourier,
+        "fourier_trainable": fourier,
+        "fourier_activation": fourier,
+        "exact_time": "" if hard_start else "no initial condition holds by construction: add it to --exact",
+        "matmul_precision": "products are in float64" if str(config.precision).startswith("64") else "",
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _idle_by_term(module: MaskPINN) -> dict[str, str]:
+    """Returns why points and weights of terms have no effect: conditions that hold by construction are no terms."""
+    reasons: dict[str, str] = {}
+    for condition in module.problem.conditions:
+        if condition.name in module.objective.hard:
+            why = f"{condition.name} holds by construction, and is no term of the loss; change --exact for that"
+            reasons |= dict.fromkeys([f"points.{condition.name}", f"weights.{condition.name}"], why)
+    if module.problem.conditions and len(module.objective.terms) == 1:
+        reasons["weights.conditions"] = "all conditions hold by construction; change --exact for soft ones"
+    return reasons

@@ -29,11 +29,12 @@ from mask_pinns.catalog.tables import (
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.cli.run_folder import UsageError, find_checkpoint, run_folder_of
 from mask_pinns.settings import merge
+from mask_pinns.settings.values import parse_values, write_values
 
 LONG_FORMS = {
     "--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde", "--from": "--start_from",
 }  # fmt: skip
-NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points", "verify")
+NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points", "verify", "typed")
 """Settings that are not necessary to repeat a run."""
 
 
@@ -130,7 +131,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"configuration file {path} does not exist")
     try:
-        content = _load_strictly(path.read_text()) or {}
+        content = parse_values(path.read_text()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"configuration file {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
@@ -161,26 +162,6 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _load_strictly(text: str) -> Any:
-    """Parses a text of YAML. Raises yaml.YAMLError if it is not YAML or a key occurs twice."""
-    loader = _StrictLoader(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Loads primitives only. Raises yaml.YAMLError for a key that occurs twice in a mapping."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} occurs twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def _without(words: list[str], flag: str) -> list[str]:
     """Returns the words without a flag and its value."""
     others, skip = [], False
@@ -196,4 +177,4 @@ def save(config: SimpleNamespace, path: Path) -> None:
     """Writes the configuration to a file that is complete or does not exist. `--config` with it repeats the run."""
     content = {k: v for k, v in vars(config).items() if k not in NOT_SAVED}
     with whole_file(path) as file:
-        yaml.safe_dump(content, file, sort_keys=False)
+        write_values(content, file)

@@ -1,8 +1,8 @@
 """`main`: the function that the command `mask-pinns`, `python -m mask_pinns` and `python train.py` call.
 
-Exit codes: 0 if the command is done; 1 if training had to stop (the loss became NaN or infinite, the disk is full,
-another process was lost); 2 if the command is invalid; after an interruption, with the state saved: 130 for Ctrl-C, 143
-for SIGTERM, 138 for SIGUSR1, 129 for a terminal that was closed.
+Exit codes: 0 if the command is done; 1 if it had to stop (the loss became NaN or infinite, the disk is full, the memory
+does not suffice, another process was lost); 2 if the command is invalid; after an interruption, with the state saved:
+130 for Ctrl-C, 143 for SIGTERM, 138 for SIGUSR1, 129 for a terminal that was closed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import warnings
 from types import SimpleNamespace
 
 from mask_pinns.catalog.problem_files import forget_modules
+from mask_pinns.cli.checks import idle_flags
 from mask_pinns.cli.parser import PROG, read
 from mask_pinns.cli.run_folder import Stopped, UsageError
 from mask_pinns.process import one_command
@@ -69,13 +70,20 @@ def _execute(command: str, config: SimpleNamespace) -> int:
     """
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-    from mask_pinns.cli import fit, run
+    from mask_pinns.cli import failures, fit, run
+    from mask_pinns.memory import is_out_of_memory
 
     _quiet()
     try:
         parts = run.build(config)
+        for line in idle_flags(command, config, parts.module):
+            parts.console.print(line, highlight=False, soft_wrap=True, markup=False)
         if command == "fit":
             return fit.fit(parts)
         return run.predict(parts) if command == "predict" else run.evaluate(parts, command)
+    except Stopped:
+        raise
     except MisconfigurationException as error:
         raise UsageError(str(error)) from error
+    except Exception as error:
+        raise failures.memory_error(error, config) if is_out_of_memory(error) else error from None

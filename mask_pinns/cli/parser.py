@@ -11,12 +11,15 @@ import argparse
 import difflib
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import yaml
 from docstring_parser import parse as parse_docstring
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, set_dumper, set_loader
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from mask_pinns.catalog.problem_files import located
@@ -25,6 +28,7 @@ from mask_pinns.cli import checks
 from mask_pinns.cli.configuration import declared_network, declared_problem, gather
 from mask_pinns.cli.run_folder import UsageError
 from mask_pinns.settings import SETTINGS, Embedding, Option, TrainerSettings, flatten, options, plain
+from mask_pinns.settings.values import check_written, parse_values, write_values
 from mask_pinns.version import __version__
 
 COMMANDS = ("fit", "validate", "test", "predict")
@@ -57,8 +61,36 @@ optimizers:  {known[OPTIMIZERS]}, alone or in phases: "adam 2000, lbfgs"
 """
 
 
+VALUES = "values"
+"""Name under which the parser of flags knows our rule for values, instead of its own."""
+set_loader(VALUES, parse_values, (yaml.YAMLError,))
+set_dumper(VALUES, write_values)
+
+
+class Parser(ArgumentParser):
+    """A parser of flags that reads numbers as files do, by `check_written`, before it converts them."""
+
+    def check(self, value: Any, key: str) -> None:
+        """Raises UsageError for text in place of a number, in the setting with this key."""
+        kinds = {action.dest: getattr(action, "_typehint", None) for action in self._actions}
+        many = isinstance(value, list) and any(action.dest == key and action.nargs == "*" for action in self._actions)
+        try:
+            for part in value if many else [value]:
+                check_written(part, kinds.get(key), key)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    def _get_values(self, action: Any, arg_strings: list[str]) -> Any:
+        for word in arg_strings:
+            with suppress(yaml.YAMLError):  # which is refused as a value of its type, or is text
+                self.check(parse_values(word), action.dest)
+        return super()._get_values(action, arg_strings)
+
+
 def read(argv: Iterable[str], prog: str = PROG) -> tuple[str, SimpleNamespace]:
     """Returns the command ("fit" if not given) and the configuration in plain numbers, strings, lists and dicts.
+
+    Beside the settings, the configuration has `typed`: the flags of the command line.
 
     Raises ValueError for an invalid command or configuration.
     """
@@ -70,12 +102,14 @@ def read(argv: Iterable[str], prog: str = PROG) -> tuple[str, SimpleNamespace]:
     lists = [action.dest for action in parser._actions if action.nargs == "*"]
     switches = [action.dest for action in parser._actions if action.nargs == 0]
     base = checks.normalize_file_settings(base, lists, switches)
+    for key, value in flatten(base).items():
+        parser.check(value, key)
     try:
         typed = flatten(parser.parse_object(base, defaults=True).as_dict())  # set_defaults does not check types
         parser.set_defaults({key: typed[key] for key in flatten(base)})
         config = parser.parse_args(words)
     except argparse.ArgumentError as error:
-        raise UsageError(explain_error(str(error), parser)) from None
+        raise UsageError(explain_error(str(error), parser, words)) from None
     except KeyError as error:
         raise UsageError(explain_error(str(error.args[0]), parser)) from None
     for key in required:
@@ -84,12 +118,14 @@ def read(argv: Iterable[str], prog: str = PROG) -> tuple[str, SimpleNamespace]:
     settings = plain(config.as_dict())
     settings["problem"]["name"] = located(settings["problem"]["name"])  # found from any folder when the run goes on
     checks.check_settings(settings)
-    return command, SimpleNamespace(**settings)
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    return command, SimpleNamespace(**settings, typed=flags)
 
 
-def build_parser(problem: str, network: str, prog: str = PROG) -> ArgumentParser:
+def build_parser(problem: str, network: str, prog: str = PROG) -> Parser:
     """Makes the parser for one problem and one network."""
-    parser = ArgumentParser(
+    parser = Parser(
+        parser_mode=VALUES,
         prog=prog,
         description=describe(prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -153,14 +189,17 @@ def _add_option(group: Any, option: Option, *flags: str) -> None:
     group.add_argument(*flags, type=option.kind, default=option.default, help=help_text, **many)
 
 
-def explain_error(message: str, parser: ArgumentParser) -> str:
+def explain_error(message: str, parser: ArgumentParser, words: Iterable[str] = ()) -> str:
     """Returns a parser's message in one line; for an unknown flag, with the nearest one and the flags of its group."""
     flags = [s for s in parser._option_string_actions if s.startswith("--")]
-    if match := re.search(r"unrecognized arguments: ((?!-).*)", message, re.DOTALL):  # a word that is no flag
-        close = difflib.get_close_matches(f"--{match[1].partition(' ')[0]}", flags, n=1)
-        return f"unexpected {match[1]!r}" + (f"; did you mean {close[0]}?" if close else "")
-    if match := re.search(r"unrecognized arguments: (\S+)|No action for key \"(\S+)\"|Option '(\S+)' is not", message):
-        given = next(group for group in match.groups() if group)
+    if match := re.search(r"unrecognized arguments:(.*)", message, re.DOTALL):
+        first = [word for word in words if f"{match[1]} ".startswith(f" {word} ")]  # a word may have spaces in it
+        return _unknown_word(max(first, key=len, default=match[1].strip()), flags)
+    if match := re.search(r"argument (\S+): ignored explicit argument '(.*)'", message):
+        takes_none = f"{match[1]} takes no value, but got {match[2]!r}: leave it out"
+        return takes_none if match[1] in flags else _unknown_word(f"-h{match[2]}", flags)
+    if match := re.search(r"No action for key \"(\S+)\"|Option '(\S+)' is not", message):
+        given = match[1] or match[2]
         return _unknown_flag("--" + given.lstrip("-").partition("=")[0], flags) if given[0] != "'" else message
     message = re.sub(r'Parser key "([^"]*)":', r"\1:", message)
     message = re.sub(r"Expected an? <class '(\w+)'>", r"expected \1", message)
@@ -170,10 +209,43 @@ def explain_error(message: str, parser: ArgumentParser) -> str:
     return " ".join(message.split())
 
 
+def _unknown_word(word: str, flags: list[str]) -> str:
+    """Makes the message about a word that is neither a flag nor the value of one, with what was probably meant."""
+    bare = re.sub(r"^[-\u2010-\u2015\u2212\ufe58\ufe63\uff0d]+", "", word)
+    given, equals, value = bare.partition("=")
+    dashes, name = word[: len(word) - len(bare)], given.lower().replace("-", "_")
+    joined = re.fullmatch(r"([a-z_.]*[a-z_])([-+]?\.?[0-9].*)", given.lower())
+    if dashes and f"--{name}" in flags:
+        meant = f"--{name}"
+    elif joined and f"--{joined[1]}" in flags:
+        meant = f"--{joined[1]} {joined[2]}"
+    elif dashes and bare[:1].isalpha():
+        return _unknown_flag(f"--{given}", flags)
+    else:
+        meant = _meant_by(bare) or (f"--{name}{equals}{value}" if f"--{name}" in flags else "")
+    hint = f"did you mean {meant}?" if meant else "settings are given as --NAME VALUE, all of them listed by --help"
+    return f"unknown word {word!r}; {hint}"
+
+
+def _meant_by(word: str) -> str:
+    """The command, or the flag with its value, that a word without a flag stands for; "" if none comes to mind."""
+    if commands := difflib.get_close_matches(word.lower(), COMMANDS, n=1, cutoff=0.7):
+        return f"{commands[0]}, as the first word" if commands[0] == word else commands[0]
+    endings = {"problem": r"\.py(:\w*)?", "config": r"\.ya?ml", "predict_points": r"\.(npy|csv)", "resume": r"\.ckpt"}
+    kinds: dict[str, Container[str]] = {
+        "problem": PROBLEMS.names(), "network": NETWORKS.names(), "activation": ACTIVATIONS.names(),
+        "optimizer": OPTIMIZERS.names(),
+    }  # fmt: skip
+    if word and (Path(word) / "config.yaml").is_file():
+        return f"--resume {word}"
+    by_ending = [name for name, ending in endings.items() if re.search(ending + "$", word)]
+    return next((f"--{name} {word}" for name in [*(k for k, known in kinds.items() if word in known), *by_ending]), "")
+
+
 def _unknown_flag(flag: str, flags: list[str]) -> str:
     """Makes the message about a flag that does not exist."""
     prefix = flag.partition(".")[0] + "."
-    group = [f for f in flags if f.startswith(prefix)] if "." in flag else []
+    group = [f for f in flags if f.startswith(prefix)]
     close = difflib.get_close_matches(flag, group or flags, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"unknown setting {flag}{hint}" + (f" There are: {', '.join(group)}" if group else "")

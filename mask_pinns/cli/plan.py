@@ -172,7 +172,9 @@ def _cost(module: MaskPINN, points: PointSets, steps: int) -> _Cost:
     evaluations, phases = module.schedule.planned_evaluations(steps), module.schedule.phases
     rate, work = _flop_rate(module, points), flops(module.objective, module.network, points)
     eager, memory = _eager_cost(module, points)
-    compiles = should_compile(module.stepper.compile_mode, module.objective, module.network, points, evaluations)
+    compiles = not all(phase.method.least_squares for phase in phases) and should_compile(
+        module.stepper.compile_mode, module.objective, module.network, points, evaluations
+    )
     factorization, rows, factorizations = 0.0, 0, 0
     if any(phase.method.least_squares for phase in phases):
         factorization, rows = _factorization_seconds(module, points, rate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,26 +15,24 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 from mask_pinns import callbacks
-from mask_pinns.callbacks.checkpoints import NotSaved, is_disk_error
-from mask_pinns.checkpoints.loading import check_checkpoint, resume_error
-from mask_pinns.checkpoints.rollback import NonFiniteLoss
+from mask_pinns.checkpoints.atomic_files import whole_file
+from mask_pinns.checkpoints.loading import check_checkpoint
 from mask_pinns.cli.configuration import save
+from mask_pinns.cli.failures import answer
 from mask_pinns.cli.plan import notes, plan_table, require_training_memory
-from mask_pinns.cli.points_file import read_points
-from mask_pinns.cli.run_folder import Stopped, UsageError, find_checkpoint
+from mask_pinns.cli.run_folder import UsageError, find_checkpoint
 from mask_pinns.cli.trainer import (
     INTERVALS,
     PRECISIONS,
     STATISTICS_SHARE,
     intervals,
-    lost_process,
     make_loggers,
     make_trainer,
 )
 from mask_pinns.datamodules import PointsDataModule
+from mask_pinns.datamodules.points_file import outside, read_points
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems.determinacy import check_dependence, require_independent_points
-from mask_pinns.problems.failures import ProblemFailed
 from mask_pinns.registry import lookup
 from mask_pinns.settings import (
     Constraints,
@@ -184,34 +181,15 @@ def train(
         if trainer.is_global_zero:
             save(run.config, folder / "config.yaml")
         trainer.fit(run.module, run.data, ckpt_path=checkpoint, weights_only=True)
-    except (OSError, NonFiniteLoss, ProblemFailed) as error:
-        raise stop_error(error, folder) from error
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if lost_process(error, trainer):
-            reason = str(error).strip().splitlines()[0]
-            raise Stopped(f"another process of this run is gone ({reason}); go on with --resume {folder}") from error
-        if checkpoint is None or summary.started:
+    except Exception as error:
+        told = answer(error, run, trainer, folder, None if summary.started else checkpoint)
+        if told is error:
             raise
-        raise resume_error(checkpoint, run.module, run.dtype, error) from error
+        raise told from error
     finally:
         if trainer.is_global_zero and summary.result:
             summary.show()
     return 128 + stopper.received if run.module.stop_reason == "interrupted" else 0
-
-
-def stop_error(error: OSError | NonFiniteLoss | ProblemFailed, folder: Path) -> Stopped:
-    """Makes the error of a run that had to stop: its message says why, what is saved, and how to continue."""
-    saved = (folder / "checkpoints/last.ckpt").is_file()
-    if not isinstance(error, OSError):
-        return Stopped(f"{error}; {'the last good checkpoint is kept' if saved else 'nothing was saved yet'}")
-    first: OSError = error
-    while not isinstance(first, NotSaved) and isinstance(first.__context__, OSError):
-        first = first.__context__  # on a full disk, later writes fail as well
-    advice = f"go on with --resume {folder}" if saved else "begin again: nothing was saved yet"
-    if not is_disk_error(first):
-        return Stopped(f"{first}; {advice}")
-    free = f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB free on the disk of {folder}"
-    return Stopped(f"{first}; {free}: make room there and {advice}")
 
 
 def announce(run: Run, folder: Path, ranks: int) -> None:
@@ -252,9 +230,13 @@ def predict(run: Run) -> int:
     points = (
         read_points(file, run.module.problem.domain.names) if file else run.module.problem.evaluation().points.numpy()
     )
+    if note := outside(points, run.module.problem.domain):
+        run.console.print(note, highlight=False, soft_wrap=True, markup=False)
     checkpoint = load_checkpoint_of(run)
     folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    np.savez(folder / "prediction.npz", points=points, values=run.module.predict(points))
+    values = run.module.predict(points)
+    with whole_file(folder / "prediction.npz", "wb") as out:
+        np.savez(out, points=points, values=values)
     run.console.print(f"{len(points):,} points written to {folder / 'prediction.npz'}", highlight=False)
     return 0
 

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 from filelock import FileLock, Timeout
 
+from mask_pinns.checkpoints.atomic_files import links_elsewhere, without_link
+
 
 class UsageError(ValueError):
     """The command is invalid; the message says why, in one line."""
@@ -86,14 +88,17 @@ def _not_writable(folder: Path, error: OSError) -> UsageError:
 def locked(folder: Path) -> Iterator[Path]:
     """Locks a run folder for this process. The lock ends with the process, however it ends.
 
-    Raises UsageError if another process has the lock, or if the folder is not writable.
+    Raises UsageError if another process has the lock, if the folder is not writable, or if its checkpoints would be
+    written elsewhere.
     """
+    if (folder / "checkpoints").is_symlink():
+        raise UsageError(links_elsewhere(folder / "checkpoints"))
     if _rank():  # rank 0 has the lock
         yield folder
         return
     with ExitStack() as stack:
         try:
-            stack.enter_context(FileLock(folder / ".lock", timeout=0))
+            stack.enter_context(FileLock(without_link(folder / ".lock"), timeout=0))
         except Timeout:
             raise UsageError(
                 f"another process is training in {folder}; wait until it ends, or leave out --resume to begin a new run"

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mask_pinns.memory import is_out_of_memory
 from mask_pinns.objective import Objective, PointSets
 from mask_pinns.registry import lookup
 
@@ -75,6 +76,8 @@ def compiled_loss(objective: Objective, network: nn.Module, points: PointSets, r
         gradients = torch.autograd.grad(loss(network, points)[0], list(network.parameters()), allow_unused=True)
         del gradients
     except Exception as error:  # no C++ compiler, no Triton, ...: each backend fails in its own way
+        if is_out_of_memory(error):
+            raise
         reason = (str(error) or type(error).__name__).strip().splitlines()[0]
         if required:
             raise ValueError(f"cannot compile here: {reason}; use --compile off") from error

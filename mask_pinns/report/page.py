@@ -19,6 +19,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mask_pinns.callbacks.features.glossary import GENERAL_QUANTITIES, STAGE_QUANTITIES, STAGES
+from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.report.figures import Picture, drift_pictures, training_picture
 from mask_pinns.report.run_record import RunRecord
 
@@ -120,9 +121,13 @@ def main(argv: list[str] | None = None) -> int:
         folders = [folder for folder in (arguments.run, arguments.other) if folder is not None]
         runs = [RunRecord.read(folder, name) for folder, name in zip(folders, names(folders), strict=True)]
         out = arguments.out or arguments.run / "report.html"
-        out.write_text(page(runs), encoding="utf-8")
+        text = page(runs)
+        with whole_file(out) as file:
+            file.write(text)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if links := [str(link) for run in runs for link in run.links]:
+        print(f"left out, because links are not followed: {', '.join(links)}")
     print(f"written to {out}")
     return 0

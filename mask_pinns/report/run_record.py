@@ -13,7 +13,9 @@ from typing import Any
 import yaml
 
 from mask_pinns.callbacks.csv_files import read_intact_rows
+from mask_pinns.checkpoints.atomic_files import is_own_file
 from mask_pinns.settings import flatten
+from mask_pinns.settings.values import parse_values
 
 RUN_FILES = ("summary.json", "config.yaml", "metrics.csv", "drift.csv")
 """Files that a run writes. A folder without any of them is not a run folder."""
@@ -39,7 +41,7 @@ class RunRecord:
         """
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder; expected a run folder, e.g. runs/wave-1")
-        if not any((folder / file).is_file() for file in RUN_FILES):
+        if not any(is_own_file(folder / file) for file in RUN_FILES):
             raise ValueError(f"{folder} is no run: it has none of {', '.join(RUN_FILES)}")
         try:
             alarms = folder / "alarms.txt"
@@ -47,10 +49,10 @@ class RunRecord:
                 name or folder.resolve().name,
                 folder,
                 _read_mapping(folder / "summary.json", json.loads),
-                flatten(_read_mapping(folder / "config.yaml", yaml.safe_load)),
+                flatten(_read_mapping(folder / "config.yaml", parse_values)),
                 _read_table(folder / "metrics.csv", "step"),
                 _read_table(folder / "drift.csv", "step", "layer"),
-                alarms.read_text().splitlines() if alarms.is_file() else [],
+                alarms.read_text().splitlines() if is_own_file(alarms) else [],
             )
         except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
             raise ValueError(f"{folder} cannot be read: {' '.join(str(error).split())}") from None
@@ -73,12 +75,18 @@ class RunRecord:
     def picture(self) -> str:
         """Returns solution.png as a data URL, "" if there is no such file."""
         path = self.folder / "solution.png"
-        return f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}" if path.is_file() else ""
+        return f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}" if is_own_file(path) else ""
+
+    @property
+    def links(self) -> list[Path]:
+        """Lists the files that are links, which the report does not follow: it would show files from elsewhere."""
+        paths = [self.folder / name for name in (*RUN_FILES, "alarms.txt", "solution.png")]
+        return [path for path in paths if path.is_symlink()]
 
 
 def _read_mapping(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     """Reads a file of names and values; a missing file gives an empty mapping."""
-    content = (parse(path.read_text()) or {}) if path.is_file() else {}
+    content = (parse(path.read_text()) or {}) if is_own_file(path) else {}
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} holds {content!r:.40}; expected names with values")
     return content
@@ -87,6 +95,6 @@ def _read_mapping(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
 def _read_table(path: Path, *needed: str) -> list[dict[str, Any]]:
     """Reads the complete rows of a CSV file. Raises ValueError if a needed column is missing."""
     columns, rows = read_intact_rows(path)
-    if path.is_file() and path.stat().st_size and (missing := [name for name in needed if name not in columns]):
+    if is_own_file(path) and path.stat().st_size and (missing := [name for name in needed if name not in columns]):
         raise ValueError(f"{path.name} has no column {missing[0]!r}")
     return [{k: v if k == "layer" else float(v) if v else nan for k, v in row.items()} for row in rows]

@@ -29,7 +29,7 @@ def _from_text(text: str) -> list[dict[str, Any]]:
     items = []
     for part in re.split(r",|\bthen\b", text):
         words = part.split()
-        if not words or len(words) > 2 or (len(words) == 2 and not words[1].lstrip("-").isdigit()):
+        if not words or len(words) > 2 or (len(words) == 2 and not re.fullmatch("-?(0|[1-9][0-9]{0,17})", words[1])):
             raise ValueError(f"optimizer {text!r}: expected NAME [STEPS], NAME [STEPS] ...; e.g. 'adam 2000, lbfgs'")
         items.append({"optimizer": words[0]} | ({"steps": int(words[1])} if len(words) == 2 else {}))
     return items

@@ -23,7 +23,8 @@ class RunSettings:
         verify: train a second, wider network at more points afterwards: the difference estimates the error where no
             solution is known
         ckpt_path: run folder or checkpoint to validate, test or predict with
-        predict_points: .npy or .csv file of the points (N, D) of a prediction
+        predict_points: .npy or .csv file of the points (N, D) of a prediction; a .csv file may begin with the names
+            of the coordinates, in any order
         explain: print the plan before training: points, terms, streams, cost
         dry_run: print the plan and do not train
     """

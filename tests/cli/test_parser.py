@@ -110,6 +110,50 @@ def test_bad_input_answers_in_one_line(command, tmp_path: Path, flags: list[str]
     assert not (tmp_path / "runs").exists(), "a command that cannot run leaves no folder"
 
 
+NEAR_MISSES = {
+    "-width 5": "unknown word '-width'; did you mean --width?",
+    "—width 5": "unknown word '—width'; did you mean --width?",
+    "–seed=5": "unknown word '–seed=5'; did you mean --seed?",
+    "--Width 5": "did you mean --width?",
+    "--log-every 5": "did you mean --log_every?",
+    "--width5": "did you mean --width 5?",
+    "--lr1e-3": "did you mean --lr 1e-3?",
+    "-steps100": "did you mean --steps 100?",
+    "width=5": "did you mean --width=5?",
+    "width 5": "did you mean --width?",
+    "burgers": "did you mean --problem burgers?",
+    "residual": "did you mean --network residual?",
+    "heat.py:Heat": "did you mean --problem heat.py:Heat?",
+    "mine.yaml": "did you mean --config mine.yaml?",
+    "points.csv": "did you mean --predict_points points.csv?",
+    "tset": "did you mean test?",
+    "--steps 2 test": "did you mean test, as the first word?",
+    "nothing": "settings are given as --NAME VALUE",
+    "-5": "settings are given as --NAME VALUE",
+    "-help": "did you mean --help?",
+    "--verify=yes": "--verify takes no value, but got 'yes': leave it out",
+    "--trainer file.yaml": "unknown setting --trainer",
+}
+
+
+@pytest.mark.parametrize("words", NEAR_MISSES)
+def test_what_is_nearly_a_flag_is_answered_by_the_flag(answer, words: str) -> None:
+    assert NEAR_MISSES[words] in answer(words.split())
+
+
+@pytest.mark.parametrize("word", ["", "{a: 1}", "two words"])
+def test_a_word_is_named_as_it_was_typed(answer, word: str) -> None:
+    assert f"unknown word {word!r}" in answer(["--explain", word])
+
+
+def test_the_help_lists_no_flag_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """--trainer FILE was listed, but could not read the settings of a file."""
+    with pytest.raises(SystemExit):
+        read(["--help"])
+    shown = capsys.readouterr().out
+    assert "--trainer CONFIG" not in shown and "--trainer.max_time" in shown
+
+
 def test_a_folder_that_cannot_be_written(command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     code, _, err = command("--steps", "2", "--folder", str(tmp_path / "file"))
