@@ -28,7 +28,7 @@ KNOWS_ONLY = {
     "metrics": set(),
     "jets": {"registry"},
     "domains": {"checks"},
-    "problems": {"registry", "checks", "metrics", "jets", "domains"},
+    "problems": {"registry", "catalog", "checks", "metrics", "jets", "domains"},
     "optim": {"registry", "checks", "memory", "settings"},
 }
 # These read the house as a whole, or are read as one piece, and say why here.

@@ -162,20 +162,7 @@ def train(
     summary, observers = make_callbacks(run, folder)
     run.module.schedule.bounded = run.config.steps is None  # with a larger --steps, the last phase is longer
     stopper = callbacks.StopOnSignal(run.config.trainer.get("max_time"))
-    trainer = make_trainer(
-        run.config,
-        max_time=None,  # the stopper's: Lightning's timer would count the time of earlier sessions as well
-        default_root_dir=folder,
-        max_steps=run.steps,
-        max_epochs=-1,
-        min_epochs=0,
-        val_check_interval=run.every["validate"] // run.data.burst,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        plugins=(callbacks.WholeFiles(),),
-        logger=make_loggers(folder, done),
-        callbacks=[callbacks.ChildrenObserverOff(), *more, *observers, stopper],
-    )
+    trainer = make_fit_trainer(run, folder, done, [callbacks.ChildrenObserverOff(), *more, *observers, stopper])
     announce(run, folder, trainer.world_size)
     try:
         if trainer.is_global_zero:
@@ -190,6 +177,24 @@ def train(
         if trainer.is_global_zero and summary.result:
             summary.show()
     return 128 + stopper.received if run.module.stop_reason == "interrupted" else 0
+
+
+def make_fit_trainer(run: Run, folder: Path, done: int, observers: list[L.Callback]) -> L.Trainer:
+    """Makes the Trainer of a session that begins after `done` steps."""
+    return make_trainer(
+        run.config,
+        max_time=None,  # the stopper's: Lightning's timer would count the time of earlier sessions as well
+        default_root_dir=folder,
+        max_steps=run.steps,
+        max_epochs=-1,
+        min_epochs=0,
+        val_check_interval=run.every["validate"] // run.data.burst,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        plugins=(callbacks.WholeFiles(),),
+        logger=make_loggers(folder, done),
+        callbacks=observers,
+    )
 
 
 def announce(run: Run, folder: Path, ranks: int) -> None:

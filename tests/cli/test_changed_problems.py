@@ -1,4 +1,4 @@
-"""A run goes on, is tested and predicts with its own equation only; what may change is said; failures change nothing."""
+"""A run goes on, is tested and predicts with its own equation only; a resume says what changes, or changes nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CHANGES = {
     "a product of derivatives": ("+ 0.0 * u * u", "+ 1e-6 * u.t * u.x"),
     "the initial values": ("3.0 * p.x", "3.0001 * p.x"),
     "a small wall value": ("u=1e-6", "u=2e-6"),
-    "the kind of a condition": ('Dirichlet("x", side="low", u=0.0)', 'Neumann("x", side="low", u=0.0)'),
+    "the kind of a condition": ('Dirichlet("x", side="low", u=0.0)', 'Neumann("x", side="low", u=0.0, name="n")'),
     "a condition less": ('Dirichlet("x", side="low", u=0.0),', ""),
     "the interval of time": ("t=(0.0, 1.0)", "t=(0.0, 1.1)"),
     "where it holds": ("return ", "return (p.x < 0.9) * "),

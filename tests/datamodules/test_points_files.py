@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from mask_pinns import PROBLEMS
-from mask_pinns.cli.run_folder import UsageError
-from mask_pinns.datamodules.points_file import outside, read_points
+from mask_pinns.datamodules.points_file import PointsFileError, outside, read_points
 
 POINTS = np.array([[0.5, 0.0], [0.25, 1.5]])
 """Points (x, t)."""
@@ -80,7 +79,7 @@ def test_arrays(tmp_path: Path, kind: Any) -> None:
 @pytest.mark.parametrize("text", BAD)
 def test_tables_that_are_wrong(tmp_path: Path, text: str) -> None:
     (tmp_path / "p.csv").write_text(text, newline="")
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(PointsFileError) as error:
         read(tmp_path / "p.csv")
     assert BAD[text] in str(error.value) and "p.csv" in str(error.value) and "\n" not in str(error.value)
 
@@ -88,7 +87,7 @@ def test_tables_that_are_wrong(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("message", ARRAYS)
 def test_arrays_that_are_wrong(tmp_path: Path, message: str) -> None:
     np.save(tmp_path / "p.npy", ARRAYS[message], allow_pickle=True)
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(PointsFileError) as error:
         read(tmp_path / "p.npy")
     assert message in str(error.value) and "p.npy" in str(error.value) and "\n" not in str(error.value)
 
@@ -99,7 +98,7 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
     with (tmp_path / "several.npy").open("wb") as file:
         np.savez(file, a=POINTS, b=POINTS)
     for name, message in (("p.csv", "cannot be read"), ("p.npy", "cannot be read"), ("several.npy", "several arrays")):
-        with pytest.raises(UsageError, match=message):
+        with pytest.raises(PointsFileError, match=message):
             read(tmp_path / name)
 
 
