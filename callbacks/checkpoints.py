@@ -11,7 +11,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 
@@ -83,12 +83,11 @@ def validation_due(trainer: L.Trainer) -> bool:
     return (trainer.fit_loop.total_batch_idx + 1) % int(batches) == 0
 
 
-class LastCheckpoint(Checkpoint):
+class LastCheckpoint(L.Callback):
     """Keeps `last.ckpt`: saves it every `every` steps, and at the end of training unless an error ended it.
 
     Where a validation is due at that step it is saved after it, so that a resumed run neither repeats nor misses one.
-    Lightning's own ModelCheckpoint saves at an interval of steps only under automatic optimization. Lightning calls
-    callbacks of this class after all others.
+    Lightning's own ModelCheckpoint saves at an interval of steps only under automatic optimization.
 
     Example:
         >>> import lightning as L
@@ -103,6 +102,10 @@ class LastCheckpoint(Checkpoint):
         self.path = Path(folder) / "last.ckpt"
         self.every = every
         self.saved_at = -1
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Goes behind all other callbacks, whose states it saves, as that of `best.ckpt`."""
+        trainer.callbacks = [*(callback for callback in trainer.callbacks if callback is not self), self]
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         validates = validation_due(trainer) or (trainer.should_stop and trainer.enable_validation)
