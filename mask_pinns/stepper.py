@@ -106,6 +106,8 @@ class Stepper:
         host = self.host
         dtype = next(host.network.parameters()).dtype
         points = {name: x.to(dtype) for name, x in points.items()}
+        if host.objective.separate_streams():
+            self.loss = self.jacobian = None  # they were prepared for other streams
         optimizer, method = self._current(host.optimizers()), host.schedule.phase.method
         balance = host.objective.adaptive.balance
         balances = balance > 0 and host.global_step % balance == 0

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from mask_pinns.domains import Points
 from mask_pinns.jets import ENGINES, Derivatives, Jet
 from mask_pinns.objective.adaptive_weights import AdaptiveWeights, MeanOverRanks
-from mask_pinns.objective.operators import Needs, needs
+from mask_pinns.objective.operators import Needs, needs, read_by
 from mask_pinns.objective.residual import Residual
 from mask_pinns.problems import Condition, Problem
 from mask_pinns.problems.checks import check_shape
@@ -85,12 +85,12 @@ class Objective:
             k: w if k == self.equation.name else self.weights.get("conditions", w) for k, w in declared.items()
         }
         # Nested autograd computes every derivative separately: it is the reference for operators as streams.
-        self.needs = {t.name: needs(t, problem) if settings.derivatives == "jet" else Needs(t.derivatives)
-                      for t in self.terms}  # fmt: skip
+        combines = settings.derivatives == "jet"
+        self.needs = {t.name: needs(t, problem) if combines else Needs(t.derivatives) for t in self.terms}
+        self.numbers = {t.name: numbers for t in self.terms if self.needs[t.name].parts and (numbers := read_by(t))}
         self.places = {term.name: term.place(problem.domain) for term in self.terms}
-        self.passes: dict[Derivatives, list[Condition]] = {}
-        for term in self.terms:
-            self.passes.setdefault(self.needs[term.name].derivatives, []).append(term)
+        self._group_passes()
+        self.separate_streams()
 
     def __reduce__(self) -> Any:
         """An objective is pickled as its arguments: conditions may contain functions that cannot be pickled."""
@@ -103,6 +103,25 @@ class Objective:
                 raise unknown(name, names, f"loss term of {self.problem.title}")
             if not weight >= 0:
                 raise ValueError(f"the weight of {name!r} is {weight}; it must be 0 or more")
+
+    def _group_passes(self) -> None:
+        """Groups the terms by their streams."""
+        self.passes: dict[Derivatives, list[Condition]] = {}
+        for term in self.terms:
+            self.passes.setdefault(self.needs[term.name].derivatives, []).append(term)
+
+    def separate_streams(self) -> bool:
+        """Separates streams that were combined with numbers that have changed, or that may change unseen.
+
+        Returns whether there were any. To be called before each step.
+        """
+        changed = [name for name, numbers in self.numbers.items() if not numbers.known or numbers.changed()]
+        for term in (term for term in self.terms if term.name in changed):
+            self.needs[term.name] = Needs(term.derivatives)
+            del self.numbers[term.name]
+        if changed:
+            self._group_passes()
+        return bool(changed)
 
     # ---- residuals ------------------------------------------------------------------------------------------
 

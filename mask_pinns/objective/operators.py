@@ -21,6 +21,7 @@ import torch
 
 from mask_pinns.domains import Points
 from mask_pinns.jets import Derivatives, Jet, canonical
+from mask_pinns.objective.live_numbers import LiveNumbers
 from mask_pinns.problems import Condition, Problem
 from mask_pinns.problems.fields import Field, Parts
 
@@ -31,6 +32,14 @@ class Needs:
 
     derivatives: Derivatives
     parts: Mapping[str, Parts] = field(default_factory=dict)
+
+
+def read_by(term: Condition) -> LiveNumbers | None:
+    """The numbers that a term's coefficients are made of; None for conditions of this package, which have their own."""
+    user_function = type(term).residuals is Condition.residuals
+    if not user_function and type(term).__module__.startswith("mask_pinns."):
+        return None
+    return LiveNumbers(term.function if user_function else term.residuals)
 
 
 class Symbol:
@@ -98,9 +107,9 @@ def needs(term: Condition, problem: Problem) -> Needs:
     """The streams that a term's residuals need; operators replace the maximal derivatives if that saves streams."""
     plain = term.derivatives
     members = maximal(plain)
-    rows = _coefficients(term, problem, plain, members)
-    if rows is None or not members:
-        return Needs(plain)
+    rows, again = (_coefficients(term, problem, plain, members) for _ in range(2))
+    if rows is None or again is None or not members or not np.array_equal(rows, again):
+        return Needs(plain)  # numbers that are drawn, or count the calls, are not the same twice
     basis = _basis(rows)
     if len(basis) >= len(members):
         return Needs(plain)

@@ -1,0 +1,110 @@
+"""`LiveNumbers`: the numbers that a user's function reads outside its arguments, and whether they have changed.
+
+A coefficient may be a global variable, a variable around the function, or an attribute, and a callback may change it
+during training. Derivatives travel as one stream with the numbers of the start (`operators.py`), so a change must be
+noticed. The function's code names all that it can read: numbers, and functions that read others. Where it reads
+something whose content cannot be compared (an object, a tensor), it is not `known` what it reads.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+LIBRARIES = ("torch", "math", "cmath", "numpy", "mask_pinns", "builtins")
+"""Packages whose functions and constants do not change."""
+MOST_ENTRIES = 100
+"""Largest number of entries of a container that is compared at every step."""
+
+
+class _Unknown(Exception):
+    """A function reads something that cannot be compared."""
+
+
+class LiveNumbers:
+    """The numbers that a function reads.
+
+    Args:
+        function: a function or a method.
+
+    `known` is False if it reads something else, too.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._readers: list[Callable[[], Any]] = []
+        try:
+            self._follow(function, set())
+            self.known = True
+        except _Unknown:
+            self.known = False
+        self._values = self._read()
+
+    def changed(self) -> bool:
+        """Whether one of the numbers is another one than at first."""
+        return self._read() != self._values
+
+    def _read(self) -> list[Any]:
+        return [
+            copy.deepcopy(value) if isinstance(value := reader(), dict | list) else value for reader in self._readers
+        ]
+
+    def _follow(self, function: Any, seen: set[int]) -> None:
+        """Adds what a function reads, and what the functions read that it calls."""
+        owner = function.__self__ if isinstance(function, MethodType) else None
+        plain = function.__func__ if isinstance(function, MethodType) else function
+        if not isinstance(plain, FunctionType):
+            raise _Unknown
+        if id(plain) in seen:
+            return
+        seen.add(id(plain))
+        names = set(_names(plain.__code__))
+        for name in names & plain.__globals__.keys():
+            self._add(functools.partial(plain.__globals__.__getitem__, name), seen)
+        for cell in plain.__closure__ or ():
+            self._add(functools.partial(getattr, cell, "cell_contents"), seen)
+        for default in (*(plain.__defaults__ or ()), *(plain.__kwdefaults__ or {}).values()):
+            self._add(lambda default=default: default, seen)
+        for name in names if owner is not None else ():
+            declared = getattr(type(owner), name, None)
+            if isinstance(declared, property):
+                self._follow(MethodType(declared.fget, owner), seen)
+            elif hasattr(owner, name):
+                self._add(functools.partial(getattr, owner, name), seen)
+
+    def _add(self, read: Callable[[], Any], seen: set[int]) -> None:
+        value = read()
+        if _never_changes(value):
+            return
+        if isinstance(value, FunctionType | MethodType):
+            self._follow(value, seen)
+        elif not _is_plain(value):
+            raise _Unknown
+        self._readers.append(read)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names of globals and attributes in a code, and in the functions inside it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _never_changes(value: Any) -> bool:
+    """Whether a value is a library, or a function of one."""
+    if isinstance(value, ModuleType):
+        return value.__name__.partition(".")[0] in LIBRARIES
+    home = getattr(value, "__module__", None) or getattr(getattr(value, "__self__", None), "__module__", None) or ""
+    return callable(value) and home.partition(".")[0] in LIBRARIES
+
+
+def _is_plain(value: Any, depth: int = 3) -> bool:
+    """Whether a value is a number or a text, or a small container of them."""
+    if value is None or isinstance(value, bool | int | float | complex | str):
+        return True
+    inner = list(value.values()) if isinstance(value, Mapping) else value
+    small = isinstance(inner, list | tuple) and len(inner) <= MOST_ENTRIES and depth > 0
+    return small and all(_is_plain(entry, depth - 1) for entry in inner)
