@@ -105,7 +105,8 @@ class LastCheckpoint(L.Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Goes behind all other callbacks, whose states it saves, as that of `best.ckpt`."""
-        trainer.callbacks = [*(callback for callback in trainer.callbacks if callback is not self), self]
+        others: Any = trainer  # the type checker does not see where the attribute is set
+        others.callbacks = [*(callback for callback in others.callbacks if callback is not self), self]
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         validates = validation_due(trainer) or (trainer.should_stop and trainer.enable_validation)

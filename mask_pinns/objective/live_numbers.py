@@ -47,9 +47,7 @@ class LiveNumbers:
         return self._read() != self._values
 
     def _read(self) -> list[Any]:
-        return [
-            copy.deepcopy(value) if isinstance(value := reader(), dict | list) else value for reader in self._readers
-        ]
+        return [copy.deepcopy(reader()) for reader in self._readers]  # of a number, it is the number
 
     def _follow(self, function: Any, seen: set[int]) -> None:
         """Adds what a function reads, and what the functions read that it calls."""
@@ -66,10 +64,10 @@ class LiveNumbers:
         for cell in plain.__closure__ or ():
             self._add(functools.partial(getattr, cell, "cell_contents"), seen)
         for default in (*(plain.__defaults__ or ()), *(plain.__kwdefaults__ or {}).values()):
-            self._add(lambda default=default: default, seen)
+            self._add(functools.partial(_itself, default), seen)
         for name in names if owner is not None else ():
             declared = getattr(type(owner), name, None)
-            if isinstance(declared, property):
+            if isinstance(declared, property) and declared.fget:
                 self._follow(MethodType(declared.fget, owner), seen)
             elif hasattr(owner, name):
                 self._add(functools.partial(getattr, owner, name), seen)
@@ -83,6 +81,10 @@ class LiveNumbers:
         elif not _is_plain(value):
             raise _Unknown
         self._readers.append(read)
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _names(code: CodeType) -> Iterator[str]:
