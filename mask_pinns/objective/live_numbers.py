@@ -47,7 +47,8 @@ class LiveNumbers:
         return self._read() != self._values
 
     def _read(self) -> list[Any]:
-        return [copy.deepcopy(reader()) for reader in self._readers]  # of a number, it is the number
+        values = [reader() for reader in self._readers]
+        return [copy.deepcopy(value) if isinstance(value, dict | list) else value for value in values]
 
     def _follow(self, function: Any, seen: set[int]) -> None:
         """Adds what a function reads, and what the functions read that it calls."""
