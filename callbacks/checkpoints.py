@@ -6,6 +6,7 @@ The best one is chosen by val/loss and never by the error against a known soluti
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,12 @@ class LastCheckpoint(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.state.fn == TrainerFn.FITTING and self._due(trainer):
             self._save(trainer)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Saves the step before a validation that fails. Several ranks may not fail together, and save together."""
+        if trainer.validating and trainer.world_size == 1 and isinstance(exception, Exception):
+            with suppress(Exception):  # as on a full disk, which is the failure then
+                self._save(trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._save(trainer)

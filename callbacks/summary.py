@@ -26,6 +26,7 @@ from mask_pinns.metrics import CONSTANT, TIME
 from mask_pinns.module import MaskPINN
 from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.problems.determinacy import free_fields, solution_errors
+from mask_pinns.problems.failures import ProblemFailed
 
 COMPARED_WITHOUT = {"": "", CONSTANT: ", up to a constant", TIME: ", up to a constant at each time"}
 PACKAGES = ("mask-pinns", "torch", "lightning", "torchmetrics", "numpy")
@@ -216,15 +217,18 @@ class RunSummary(L.Callback):
 def relative_residual(module: MaskPINN, trainer: L.Trainer) -> float | None:
     """Returns the largest root mean square of a residual at fresh points, relative to its terms.
 
-    None where residuals have their units, or if the points are not those of a `PointsDataModule`.
+    None where residuals have their units, if one of them fails, or if the points are not those of a `PointsDataModule`.
     """
     data: Any = getattr(trainer, "datamodule", None)
     if not module.objective.scales or not isinstance(data, PointsDataModule):
         return None
     like = next(module.network.parameters())
     points = data.draw(VALIDATION_STEP, device=like.device, dtype=like.dtype)
-    with evaluation_mode(module.network):
-        residuals = module.objective.residuals(module.network, points)
+    try:
+        with evaluation_mode(module.network):
+            residuals = module.objective.residuals(module.network, points)
+    except ProblemFailed:  # which may have ended the training
+        return None
     return finite(max(float(r.mean_square.detach()) ** 0.5 for r in residuals.values()))
 
 

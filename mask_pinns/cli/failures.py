@@ -62,14 +62,14 @@ def memory_error(error: BaseException, config: SimpleNamespace, folder: Path | N
     message = f"{failed}out of memory{size}: {what_to_reduce(config)}"
     if folder is None:
         return Stopped(message)
-    saved = (folder / "checkpoints/last.ckpt").is_file()
+    saved = any((folder / "checkpoints").glob("*.ckpt"))
     go_on = f"the last good checkpoint is kept: go on with --resume {folder} and fewer points, or begin again"
     return Stopped(f"{message}; {go_on if saved else 'nothing was saved yet'}")
 
 
 def stop_error(error: OSError | NonFiniteLoss | ProblemFailed, folder: Path) -> Stopped:
     """Makes the error of a run that had to stop: its message says why, what is saved, and how to continue."""
-    saved = (folder / "checkpoints/last.ckpt").is_file()
+    saved = any((folder / "checkpoints").glob("*.ckpt"))
     if not isinstance(error, OSError):
         return Stopped(f"{error}; {'the last good checkpoint is kept' if saved else 'nothing was saved yet'}")
     first: OSError = error

@@ -11,6 +11,7 @@ Legend: N points, m the multi-index of a derivative.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -85,9 +86,11 @@ def _evaluated(problem: Problem, term: Condition) -> dict[str, Tensor]:
         inputs = {m: s.requires_grad_() for m, s in probe.streams(x, term.derivatives, *fields).items()}
         with torch.enable_grad():
             for name, residual in probe.residuals(term, x, inputs).items():
-                for m, gradient in ProbeFields.gradients(residual, inputs).items():
-                    by_field = zip(problem.fields, gradient.unbind(1), strict=True)
-                    found |= {f"{name} {f}.{m} near {level:g}": g for f, g in by_field}
+                found[f"{name} values near {level:g}"] = residual
+                with suppress(RuntimeError):  # a residual that changes its terms in place has values only
+                    for m, gradient in ProbeFields.gradients(residual, inputs).items():
+                        by_field = zip(problem.fields, gradient.unbind(1), strict=True)
+                        found |= {f"{name} {f}.{m} near {level:g}": g for f, g in by_field}
     return found
 
 

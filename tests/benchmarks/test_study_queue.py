@@ -160,7 +160,7 @@ def test_a_killed_study_goes_on_and_loses_and_repeats_nothing(tmp_path: Path, be
 
 def test_failed_cells_are_reported_and_retried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = write(
-        tmp_path / "s.yaml", where={"network.mask": {True: {"sampler": "nowhere"}}}, axes=TINY["axes"] | {"seed": [0]}
+        tmp_path / "s.yaml", where={"network.mask": {True: {"exact": ["nowhere"]}}}, axes=TINY["axes"] | {"seed": [0]}
     )
 
     def run(*flags: str) -> tuple[int, str, str]:

@@ -86,23 +86,27 @@ def kill_and_resume(folder: Path, optimizer: str, kills: int, seed: int) -> dict
     """One run left alone, and one that is killed and resumed: whether they end with the same weights."""
     places = ["--folder", str(folder)]
     begin = [*KILLED, "--steps", str(8 * kills), "--optimizer", optimizer, *places]
-    last = folder / "killed/checkpoints/last.ckpt"
 
     def run(words: list[str], *kill: Any) -> int:
         return Fork(folder / "streams", session, words, *kill).wait()
+
+    def saved(name: str) -> Path | None:
+        """The checkpoint from which --resume goes on: the best one of a run that has no last one yet."""
+        files = [folder / name / "checkpoints" / f"{kind}.ckpt" for kind in ("last", "best")]
+        return next((file for file in files if file.is_file()), None)
 
     whole = run([*begin, "--name", "whole"])
     draw, killed, lost = random.Random(seed), [], []
     for i in range(kills):
         point = POINTS[(i + seed) % len(POINTS)]
         count = draw.randint(2, 5) if point == "step" else draw.randint(1, 3)
-        words = ["--resume", str(folder / "killed"), *places] if last.is_file() else [*begin, "--name", f"begun-{i}"]
+        words = ["--resume", str(folder / "killed"), *places] if saved("killed") else [*begin, "--name", f"begun-{i}"]
         killed.append(run(words, point, count, folder / "killed_at") == -signal.SIGKILL)
-        if not last.is_file() and (folder / f"begun-{i}/checkpoints/last.ckpt").is_file():
+        if not saved("killed") and saved(f"begun-{i}"):
             (folder / f"begun-{i}").rename(folder / "killed")
-        if last.is_file():
-            lost.append(int((folder / "killed_at").read_text()) - loads(last)["global_step"])
-    end = run(["--resume", str(folder / "killed"), *places])
+        if checkpoint := saved("killed"):
+            lost.append(int((folder / "killed_at").read_text()) - loads(checkpoint)["global_step"])
+    end = run(["--resume", str(folder / "killed"), *places] if saved("killed") else [*begin, "--name", "killed"])
     runs = [folder / name / "checkpoints/last.ckpt" for name in ("whole", "killed")]
     steps = [loads(path)["global_step"] for path in runs]
     return {"codes": [whole, end], "killed": sum(killed), "same": same(*runs), "steps": steps, "lost": lost}
