@@ -87,7 +87,7 @@ class Progress(L.Callback):
 
     def __init__(self, throughput: Throughput, seconds: float = 0.5, console: Console | None = None) -> None:
         self.throughput = throughput
-        self.console = console or Console()
+        self.console = console or Console(markup=False, emoji=False)
         self.seconds = seconds if self.console.is_terminal else 20 * seconds
         self.bar: FittingBar | None = None
         self._last_update = 0.0

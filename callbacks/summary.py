@@ -102,7 +102,7 @@ class RunSummary(L.Callback):
         self.folder = Path(folder)
         self.throughput = throughput
         self.seed = seed
-        self.console = console or Console()
+        self.console = console or Console(markup=False, emoji=False)
         self.statistics = statistics
         self.alarms = alarms
         self.result: dict[str, Any] = {}

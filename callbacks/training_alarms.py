@@ -71,7 +71,7 @@ class TrainingAlarms(L.Callback):
     """
 
     def __init__(self, console: Console | None = None, stops: bool = False, judges_end: bool = True) -> None:
-        self.console, self.stops, self.judges_end = console or Console(), stops, judges_end
+        self.console, self.stops, self.judges_end = console or Console(markup=False, emoji=False), stops, judges_end
         self.raised: list[str] = []
         self._losses: deque[float] = deque(maxlen=STALL_STEPS + 1)
         self._fresh: deque[float] = deque(maxlen=FRESH_VALIDATIONS + 1)

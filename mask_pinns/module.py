@@ -142,6 +142,7 @@ class MaskPINN(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """All phases' optimizers. States that are loaded from a checkpoint take the dtype of the weights."""
+        self.schedule.check_precision(str(self.trainer.precision))
         self.stepper.take_precision()
         built = [phase.build(self.network.parameters()) for phase in self.schedule.phases]
         return [optimizer for optimizer, _ in built], [scheduler for _, scheduler in built]

@@ -31,28 +31,39 @@ def one_command() -> Iterator[None]:
     parent = os.environ.pop(PARENT, None)
     if parent is not None and os.environ.get("LOCAL_RANK", "0") != "0":
         threading.Thread(target=_end_with, args=(int(parent),), daemon=True, name="end-with-parent").start()
-    streams, handlers = (sys.stdout, sys.stderr), _exit_on_signals()
+    streams, handlers, excepthook = (sys.stdout, sys.stderr), _end_by_signals(), threading.excepthook
+    threading.excepthook = _tell_unless_of_disk
     os.environ[PARENT] = str(os.getpid())
     sys.stdout, sys.stderr = OptionalOutput(sys.stdout), OptionalOutput(sys.stderr)
     try:
         yield
     finally:
         sys.stdout, sys.stderr = streams
+        threading.excepthook = excepthook
         os.environ.pop(PARENT, None)
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-def _exit_on_signals() -> dict[int, Any]:
-    """Sets handlers that end the process with exit code 128 + the signal. Returns the handlers of before."""
+def _end_by_signals() -> dict[int, Any]:
+    """Lets signals end the process as the system does. Returns the handlers of before.
+
+    A handler in Python would not run as long as the process waits for others in a library, as when they meet.
+    """
     if threading.current_thread() is not threading.main_thread():
         return {}  # only the main thread may set signal handlers
     before: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]  # nohup asks for this
     for number in before:
-        signal.signal(number, lambda number, _: os._exit(128 + number))
+        signal.signal(number, signal.SIG_DFL)
     return before
+
+
+def _tell_unless_of_disk(failed: threading.ExceptHookArgs) -> None:
+    """Prints the error of a thread, but not that of a disk: TensorBoard's writer raises it again where it is used."""
+    if not isinstance(failed.exc_value, OSError):
+        threading.__excepthook__(failed)
 
 
 def _end_with(parent: int) -> None:

@@ -113,7 +113,7 @@ class FeatureStatistics(L.Callback):
             raise ValueError(f"derivatives recorded without any of {', '.join(GENERAL_KINDS)}: add one or more of them")
         self.every, self.probes, self.record, self.share = every, probes, tuple(record), share
         self.folder = None if folder is None else Path(folder)
-        self.console = console or Console()
+        self.console = console or Console(markup=False, emoji=False)
         self.table: DriftTable | None = None
         self.alarms = Alarms()
         self.start: dict[str, dict[str, float]] = {}

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -77,6 +79,40 @@ def _check_numbers(settings: Any, path: str = "") -> None:
             _check_numbers(value, name)
         elif is_number(value) and not (is_finite(value) and abs(value) < MAX_NUMBER):
             raise UsageError(f"{name} is {value!r}; expected a finite number below {MAX_NUMBER:g}")
+
+
+NUMBERS_OF_PROCESSES = (
+    "RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_PORT", "SLURM_PROCID",
+    "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS",
+)  # fmt: skip
+"""Variables in which launchers give numbers; the libraries that read them fail without a name, or wait."""
+
+
+def check_environment(settings: Mapping[str, Any]) -> None:
+    """Raises UsageError for a variable of launchers that is no number, and for processes that could never meet."""
+    for name in NUMBERS_OF_PROCESSES:
+        value = os.environ.get(name)
+        if value is not None and not (value.isascii() and value.isdigit()):
+            raise UsageError(
+                f"{name} in the environment is {value!r}; expected a whole number: unset it, or correct it"
+            )
+    if not 0 <= int(os.environ.get("MASTER_PORT", "1")) < 2**16:
+        raise UsageError(f"MASTER_PORT in the environment is {os.environ['MASTER_PORT']}; expected one below 65536")
+    address, nodes = os.environ.get("MASTER_ADDR"), settings["num_nodes"]
+    launched = {"TORCHELASTIC_RUN_ID", "SLURM_NTASKS"} & os.environ.keys()
+    if nodes > 1 and not launched and not (address and {"NODE_RANK", "GROUP_RANK"} & os.environ.keys()):
+        raise UsageError(
+            f"--num_nodes {nodes} without a launcher: start it on every node by torchrun or srun, or set MASTER_ADDR, "
+            "MASTER_PORT and NODE_RANK there; else this process would wait for the others forever"
+        )
+    if address and (nodes > 1 or launched or str(settings["devices"]) != "1"):
+        try:
+            socket.getaddrinfo(address, None)
+        except OSError as error:
+            reason = error.strerror or "not known"
+            raise UsageError(
+                f"MASTER_ADDR in the environment is {address!r}, which is no host here: {reason}"
+            ) from None
 
 
 # ---- flags without an effect ----------------------------------------------------------------------------------------

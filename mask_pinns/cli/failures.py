@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import torch
 from mask_pinns.callbacks.checkpoints import NotSaved, is_disk_error
 from mask_pinns.checkpoints.loading import resume_error
 from mask_pinns.checkpoints.rollback import NonFiniteLoss
-from mask_pinns.cli.run_folder import Stopped
+from mask_pinns.cli.run_folder import Stopped, UsageError
 from mask_pinns.cli.trainer import lost_process
 from mask_pinns.memory import is_out_of_memory, requested
 from mask_pinns.problems.failures import ProblemFailed
@@ -76,7 +77,17 @@ def stop_error(error: OSError | NonFiniteLoss | ProblemFailed, folder: Path) -> 
     while not isinstance(first, NotSaved) and isinstance(first.__context__, OSError):
         first = first.__context__  # on a full disk, later writes fail as well
     advice = f"go on with --resume {folder}" if saved else "begin again: nothing was saved yet"
+    if not folder.is_dir():
+        return Stopped(f"the run folder {folder} is gone ({first.strerror or first}): begin again, and leave it there")
     if not is_disk_error(first):
         return Stopped(f"{first}; {advice}")
     free = f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB free on the disk of {folder}"
     return Stopped(f"{first}; {free}: make room there and {advice}")
+
+
+def used_port(error: BaseException) -> UsageError | None:
+    """Makes the error of processes that cannot meet because another program has their port; None for another error."""
+    if "EADDRINUSE" not in str(error):
+        return None
+    port = os.environ.get("MASTER_PORT", "their port")
+    return UsageError(f"port {port}, where the processes meet, is in use: set MASTER_PORT to a free one, or unset it")

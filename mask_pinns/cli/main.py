@@ -13,7 +13,7 @@ import warnings
 from types import SimpleNamespace
 
 from mask_pinns.catalog.problem_files import forget_modules
-from mask_pinns.cli.checks import idle_flags
+from mask_pinns.cli.checks import check_environment, idle_flags
 from mask_pinns.cli.parser import PROG, read
 from mask_pinns.cli.run_folder import Stopped, UsageError
 from mask_pinns.process import one_command
@@ -53,6 +53,7 @@ def _answered(argv: list[str], prog: str) -> int:
     forget_modules()
     try:
         command, config = read(argv, prog)
+        check_environment(vars(config))
         return _execute(command, config)
     except Stopped as error:
         print(f"stopped: {one_line(error)}", file=sys.stderr)
@@ -86,4 +87,8 @@ def _execute(command: str, config: SimpleNamespace) -> int:
     except MisconfigurationException as error:
         raise UsageError(str(error)) from error
     except Exception as error:
-        raise failures.memory_error(error, config) if is_out_of_memory(error) else error from None
+        if is_out_of_memory(error):
+            raise failures.memory_error(error, config) from error
+        if (used := failures.used_port(error)) is not None:
+            raise used from error
+        raise

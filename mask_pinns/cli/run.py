@@ -91,11 +91,18 @@ def build(config: SimpleNamespace) -> Run:
         loss=pick(LossSettings, given),
         training=pick(TrainingSettings, given),
     )
+    module.schedule.check_precision(lookup(PRECISIONS, str(config.precision), "precision"))
     data = PointsDataModule(module.problem, pick(Sampling, given), hard=module.objective.hard)
     module.check()
     module.problem.evaluation()
     trainer = make_trainer(config, logger=False)
-    run = Run(config, module, data, Console(quiet=bool(getattr(rank_zero_only, "rank", 0))), trainer.world_size)
+    run = Run(
+        config,
+        module,
+        data,
+        Console(quiet=bool(getattr(rank_zero_only, "rank", 0)), markup=False, emoji=False),
+        trainer.world_size,
+    )
     check_problem(module, data, run.ranks)
     require_training_memory(module, data.counts, run.ranks, trainer.strategy.root_device)
     make_callbacks(run, Path(config.folder))

@@ -68,7 +68,7 @@ def make_trainer(config: SimpleNamespace, plugins: tuple[Any, ...] = (), **optio
             plugins = (*plugins, SLURMEnvironment(auto_requeue=False))
         options = machine | quiet | config.trainer | options
         trainer = L.Trainer(precision=precision, inference_mode=False, plugins=list(plugins), **options)
-    except (TypeError, RuntimeError) as error:  # Lightning raises these for some devices and strategies
+    except (TypeError, RuntimeError, ImportError) as error:  # Lightning raises these for some devices and strategies
         raise UsageError(f"no such machine or trainer ({machine | config.trainer}): {error}") from None
     _check_world(trainer, launcher)
     return trainer

@@ -29,6 +29,7 @@ class Method:
         resample: default number of steps between new points; None: that of the datamodule.
         remembers_points: whether its state contains curvature at the current points. When points change, the state is
             cleared, or an optimizer with a method `points_changed` decides what to keep.
+        half: whether it trains in half precision, where products have three digits.
         least_squares: whether its closure has to return the loss as a sum of squares (`LeastSquares`), not as a number.
     """
 
@@ -37,6 +38,7 @@ class Method:
     decays: bool = True
     resample: int | None = None
     remembers_points: bool = False
+    half: bool = False
     least_squares: bool = False
 
     @property
@@ -63,7 +65,7 @@ def _broyden(variant: str, **options: Any) -> Method:
 
 
 OPTIMIZERS: dict[str, Method] = {
-    "adam": Method(partial(torch.optim.Adam, fused=True), lr=1e-3),
+    "adam": Method(partial(torch.optim.Adam, fused=True), lr=1e-3, half=True),
     "lbfgs": Method(_lbfgs, lr=1.0, decays=False, resample=0, remembers_points=True),
     # Without self-scaling, an H that the initial scaling makes small stays so: on a small wave problem, the loss of
     # BFGS after 400 evaluations was 7 to 35 times higher with it.

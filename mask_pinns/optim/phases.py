@@ -177,6 +177,16 @@ class Schedule:
     def last(self) -> bool:
         return self.index == len(self.phases) - 1
 
+    def check_precision(self, precision: str) -> None:
+        """Raises ValueError for half precision ("16-mixed", "bf16-mixed", ...) with an optimizer that cannot use it."""
+        unable = [phase.optimizer for phase in self.phases if not phase.method.half]
+        if "16" in precision and unable:
+            able = ", ".join(name for name, method in OPTIMIZERS.items() if method.half)
+            raise ValueError(
+                f"{', '.join(dict.fromkeys(unable))} cannot train in half precision ({precision}); use --precision 32 "
+                f"or 64, or an optimizer that can: {able}"
+            )
+
     def advance(self, step: int, progress: bool = True, reached: bool = False) -> str | None:
         """Records a step (`step` is their number so far), whether it made progress, and whether it reached the target.
 

@@ -80,7 +80,7 @@ def options(cls: type) -> Iterator[Option]:
             continue
         given = dict(field.metadata)
         kind = given.pop("kind") or kinds[field.name]
-        yield Option(field.name, kind, default_of(field), " ".join((help_of[field.name] or "").split()), **given)
+        yield Option(field.name, kind, default_of(field), " ".join((help_of.get(field.name) or "").split()), **given)
 
 
 def default_of(field: dataclasses.Field[Any]) -> Any:

@@ -50,15 +50,43 @@ for _kind, (_form, _first) in _FORMS.items():
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_form})$"), _letters)
 
 
+MOST_CHARACTERS, MOST_VALUES, MOST_LEVELS = 1_000_000, 100_000, 30
+"""Limits of a text of values, of the values in it where aliases (*name) are written out, and of their nesting."""
+
+
+def _expanded_size(node: Any, known: dict[int, int], levels: int) -> int:
+    """The number of values of a node with its aliases written out. Raises ValueError beyond the limits."""
+    if id(node) in known:
+        if known[id(node)] < 0:
+            raise ValueError("a value contains itself")
+        return known[id(node)]
+    if levels < 0:
+        raise ValueError(f"values are nested more than {MOST_LEVELS} deep")
+    known[id(node)] = -1  # until its size is known
+    inner = node.value if isinstance(node, yaml.CollectionNode) else []
+    parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
+    size = 1 + sum(_expanded_size(part, known, levels - 1) for part in parts)
+    if size > MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES:,} values, aliases (*name) written out")
+    known[id(node)] = size
+    return size
+
+
 def parse_values(text: str) -> Any:
     """Parses a text of YAML. Raises yaml.YAMLError if it is not YAML, or if a key occurs twice."""
     try:
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f"{len(text):,} characters; at most {MOST_CHARACTERS:,} are read")
         loader = _Loader(text)
         try:
-            return loader.get_single_data()
+            node = loader.get_single_node()
+            _expanded_size(node, {}, MOST_LEVELS)
+            return None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:  # of a tag that does not fit its value
+    except RecursionError:
+        raise yaml.YAMLError(f"values are nested more than {MOST_LEVELS} deep") from None
+    except (ValueError, TypeError, AttributeError) as error:  # of a tag that does not fit its value
         raise yaml.YAMLError(f"{type(error).__name__}: {error}") from None
 
 
