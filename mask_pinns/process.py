@@ -29,7 +29,7 @@ def one_command() -> Iterator[None]:
     Processes that Lightning starts for a run would otherwise wait for a first one that has died, for half an hour.
     """
     parent = os.environ.pop(PARENT, None)
-    if parent is not None and os.environ.get("LOCAL_RANK", "0") != "0":
+    if parent is not None and parent.isascii() and parent.isdigit() and os.environ.get("LOCAL_RANK", "0") != "0":
         threading.Thread(target=_end_with, args=(int(parent),), daemon=True, name="end-with-parent").start()
     streams, handlers, excepthook = (sys.stdout, sys.stderr), _end_by_signals(), threading.excepthook
     threading.excepthook = _tell_unless_of_disk

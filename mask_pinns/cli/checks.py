@@ -87,6 +87,15 @@ NUMBERS_OF_PROCESSES = (
 )  # fmt: skip
 """Variables in which launchers give numbers; the libraries that read them fail without a name, or wait."""
 
+LAUNCHERS = {
+    "torchrun": (
+        "TORCHELASTIC_RUN_ID",
+        ("RANK", "LOCAL_RANK", "WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT"),
+    ),
+    "SLURM": ("SLURM_NTASKS", ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID")),
+}
+"""{launcher: (the variable by which it is known, the others that it sets)}."""
+
 
 def check_environment(settings: Mapping[str, Any]) -> None:
     """Raises UsageError for a variable of launchers that is no number, and for processes that could never meet."""
@@ -98,6 +107,9 @@ def check_environment(settings: Mapping[str, Any]) -> None:
             )
     if not 0 <= int(os.environ.get("MASTER_PORT", "1")) < 2**16:
         raise UsageError(f"MASTER_PORT in the environment is {os.environ['MASTER_PORT']}; expected one below 65536")
+    for launcher, (sign, needed) in LAUNCHERS.items():
+        if sign in os.environ and (missing := [name for name in needed if name not in os.environ]):
+            raise UsageError(f"{sign} in the environment says {launcher}, but there is no {missing[0]}: unset it")
     address, nodes = os.environ.get("MASTER_ADDR"), settings["num_nodes"]
     launched = {"TORCHELASTIC_RUN_ID", "SLURM_NTASKS"} & os.environ.keys()
     if nodes > 1 and not launched and not (address and {"NODE_RANK", "GROUP_RANK"} & os.environ.keys()):

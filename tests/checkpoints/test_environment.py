@@ -19,10 +19,11 @@ VARIABLES = {
     "RANK=foo": "RANK in the environment is 'foo'; expected a whole number",
     "LOCAL_RANK=-1": "LOCAL_RANK in the environment is '-1'",
     "WORLD_SIZE=": "WORLD_SIZE in the environment is ''",
-    "SLURM_NTASKS=2x": "SLURM_NTASKS in the environment is '2x'",
+    "SLURM_PROCID=2x": "SLURM_PROCID in the environment is '2x'",
     "MASTER_PORT=http": "MASTER_PORT in the environment is 'http'",
     "MASTER_PORT=99999": "expected one below 65536",
-    "MASTER_ADDR=nowhere.invalid TORCHELASTIC_RUN_ID=1": "MASTER_ADDR in the environment is 'nowhere.invalid', which is no",
+    "TORCHELASTIC_RUN_ID=1": "says torchrun, but there is no RANK",
+    "MASTER_ADDR=nowhere.invalid SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0": "which is no host here",
 }  # fmt: skip
 
 
