@@ -102,3 +102,30 @@ def test_what_worked_works(tmp_path: Path) -> None:
     _, config = read(["--config", str(file), "--exact"])
     assert (config.compile, config.lr, config.steps, config.seed) == ("on", 1e-3, 1000, 5)
     assert read(["--compile", "on", "--precision", "64"])[1].compile == "on"
+
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)
+)
+BOMBS = {
+    "aliases of aliases": (LAUGHS, "more than 100,000 values"),
+    "merged aliases": (LAUGHS.replace("[", "{k: [").replace("]", "]}"), "more than 100,000 values"),
+    "brackets": ("[" * 100_000, "nested more than 30 deep"),
+    "mappings": ("{a: " * 40 + "1" + "}" * 40, "nested more than 30 deep"),
+    "itself": ("a: &a [*a]", "contains itself"),
+    "a key of itself": ("&a {b: *a}", "contains itself"),
+    "a long text": ("x: " + "y" * 2_000_000, "at most 1,000,000 are read"),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_bombs_are_refused_before_they_grow(answer, tmp_path: Path, bomb: str) -> None:
+    text, message = BOMBS[bomb]
+    with pytest.raises(yaml.YAMLError, match=message):
+        parse_values(text)
+    (tmp_path / "bomb.yaml").write_text(text)
+    assert message in answer(["--config", str(tmp_path / "bomb.yaml")])
+
+
+def test_aliases_that_stay_small_are_read() -> None:
+    assert parse_values("base: &b {width: 3}\nnetwork: {<<: *b, blocks: 1}")["network"] == {"width": 3, "blocks": 1}
