@@ -61,7 +61,8 @@ def outside(points: np.ndarray, domain: Domain) -> str:
 
 def _read_array(path: Path, what: str) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.load(file, allow_pickle=False)
     except ValueError as error:
         if "Object arrays" not in str(error):
             raise
