@@ -56,6 +56,12 @@ def what_to_reduce(config: SimpleNamespace) -> str:
     return f"take fewer --points ({points}) or a smaller network ({sizes}){matrices if dense else ''}"
 
 
+def kept(folder: Path) -> Path | None:
+    """Returns what --resume goes on with: the run, the best checkpoint of one that has no last one yet, or None."""
+    last, best = (folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "best"))
+    return folder if last.is_file() else best if best.is_file() else None
+
+
 def memory_error(error: BaseException, config: SimpleNamespace, folder: Path | None = None) -> Stopped:
     """Makes the error of a command whose memory did not suffice: it says what to reduce, and how to continue."""
     size = f", {requested(error)} more are not free" if requested(error) else ""
@@ -63,20 +69,20 @@ def memory_error(error: BaseException, config: SimpleNamespace, folder: Path | N
     message = f"{failed}out of memory{size}: {what_to_reduce(config)}"
     if folder is None:
         return Stopped(message)
-    saved = any((folder / "checkpoints").glob("*.ckpt"))
-    go_on = f"the last good checkpoint is kept: go on with --resume {folder} and fewer points, or begin again"
+    saved = kept(folder)
+    go_on = f"the last good checkpoint is kept: go on with --resume {saved} and fewer points, or begin again"
     return Stopped(f"{message}; {go_on if saved else 'nothing was saved yet'}")
 
 
 def stop_error(error: OSError | NonFiniteLoss | ProblemFailed, folder: Path) -> Stopped:
     """Makes the error of a run that had to stop: its message says why, what is saved, and how to continue."""
-    saved = any((folder / "checkpoints").glob("*.ckpt"))
+    saved = kept(folder)
     if not isinstance(error, OSError):
         return Stopped(f"{error}; {'the last good checkpoint is kept' if saved else 'nothing was saved yet'}")
     first: OSError = error
     while not isinstance(first, NotSaved) and isinstance(first.__context__, OSError):
         first = first.__context__  # on a full disk, later writes fail as well
-    advice = f"go on with --resume {folder}" if saved else "begin again: nothing was saved yet"
+    advice = f"go on with --resume {saved}" if saved else "begin again: nothing was saved yet"
     if not folder.is_dir():
         return Stopped(f"the run folder {folder} is gone ({first.strerror or first}): begin again, and leave it there")
     if not is_disk_error(first):

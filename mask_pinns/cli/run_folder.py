@@ -45,8 +45,7 @@ def find_checkpoint(given: str, runs: Path, name: str = "last.ckpt") -> Path:
         path = by_age[-1].parent
     if path.is_dir():
         folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-        others = ("last.ckpt", "best.ckpt")  # a run that was killed may have only one of them
-        path = next((p for file in (name, *others) if (p := folder / file).is_file()), folder / "last.ckpt")
+        path = folder / name if (folder / name).is_file() else folder / "last.ckpt"  # there may be no best yet
     if not path.is_file() and not any(path.parent.glob("*.ckpt")):
         raise UsageError(f"checkpoint {path} does not exist")
     return Path(os.path.abspath(path))  # a bare file name would have no parent folder

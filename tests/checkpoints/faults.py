@@ -100,13 +100,13 @@ def kill_and_resume(folder: Path, optimizer: str, kills: int, seed: int) -> dict
     for i in range(kills):
         point = POINTS[(i + seed) % len(POINTS)]
         count = draw.randint(2, 5) if point == "step" else draw.randint(1, 3)
-        words = ["--resume", str(folder / "killed"), *places] if saved("killed") else [*begin, "--name", f"begun-{i}"]
+        words = ["--resume", str(saved("killed")), *places] if saved("killed") else [*begin, "--name", f"begun-{i}"]
         killed.append(run(words, point, count, folder / "killed_at") == -signal.SIGKILL)
         if not saved("killed") and saved(f"begun-{i}"):
             (folder / f"begun-{i}").rename(folder / "killed")
         if checkpoint := saved("killed"):
             lost.append(int((folder / "killed_at").read_text()) - loads(checkpoint)["global_step"])
-    end = run(["--resume", str(folder / "killed"), *places] if saved("killed") else [*begin, "--name", "killed"])
+    end = run(["--resume", str(saved("killed")), *places] if saved("killed") else [*begin, "--name", "killed"])
     runs = [folder / name / "checkpoints/last.ckpt" for name in ("whole", "killed")]
     steps = [loads(path)["global_step"] for path in runs]
     return {"codes": [whole, end], "killed": sum(killed), "same": same(*runs), "steps": steps, "lost": lost}

@@ -86,7 +86,18 @@ def test_a_slurm_job_begins_where_it_is_told_to(command, tmp_path: Path, monkeyp
             SLURM | {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4"},
             "SLURM has started 4 process(es), but the flags ask for 1",
         ),
-        ({"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "RANK": "0"}, "torchrun has started 2 process(es)"),
+        (
+            {
+                "TORCHELASTIC_RUN_ID": "x",
+                "WORLD_SIZE": "2",
+                "RANK": "0",
+                "LOCAL_RANK": "0",
+                "GROUP_RANK": "0",
+                "MASTER_ADDR": "localhost",
+                "MASTER_PORT": "1",
+            },
+            "torchrun has started 2 process(es)",
+        ),
         ({"RANK": "1"}, "RANK in the environment says that this is one process of several"),
     ],
 )
