@@ -89,7 +89,8 @@ class StopOnSignal(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         self._in_batch = False
         received, over = self._agreed(trainer, pl_module)
-        self.received = received or self.received  # one that has arrived since then counts at the next batch
+        if received and not self.received:  # by another rank; this one's own may follow, and is not a second request
+            self._received_at, self.received = time.monotonic(), received
         if received or over:
             _stop(pl_module, "interrupted" if received else "max_time")
         if (received or over or trainer.global_step == trainer.max_steps) and not validation_due(trainer):
@@ -125,7 +126,7 @@ def _stop(module: L.LightningModule, reason: str) -> None:
 
 def _say(text: str) -> None:
     """Prints from a signal's handler, which may interrupt a print: past the buffers of Python."""
-    with suppress(OSError, ValueError):  # nobody may read, or there is no file
+    with suppress(OSError, ValueError, AttributeError):  # nobody may read, or there is no file
         os.write(sys.stdout.fileno(), text.encode())
 
 

@@ -225,6 +225,7 @@ def relative_residual(module: MaskPINN, trainer: L.Trainer) -> float | None:
     like = next(module.network.parameters())
     points = data.draw(VALIDATION_STEP, device=like.device, dtype=like.dtype)
     try:
+        module.objective.separate_streams()
         with evaluation_mode(module.network):
             residuals = module.objective.residuals(module.network, points)
     except ProblemFailed:  # which may have ended the training

@@ -46,6 +46,7 @@ def pool_size(n: int) -> int:
 def residual_sizes(objective: Objective, network: nn.Module, x: Tensor) -> Tensor:
     """|r| of the PDE at points x (M, D): (M,). For a system, the root of the weighted sum of its squared residuals."""
     equation = objective.equation
+    objective.separate_streams()
     sizes = []
     with evaluation_mode(network):
         for chunk in x.split(CANDIDATE_CHUNK):

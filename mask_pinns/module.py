@@ -222,6 +222,7 @@ class MaskPINN(L.LightningModule):
         self.errors.update(self(x), values, self.problem.domain.time(x))
 
     def _evaluate_loss(self, points: PointSets, stage: str) -> None:
+        self.objective.separate_streams()
         loss = self.objective.unadapted_loss(self.network, points).detach()  # causal weights make early losses small
         self.log(f"{stage}/loss", loss, sync_dist=True, batch_size=1)
         mean = self.mean_over_ranks
@@ -263,6 +264,7 @@ class MaskPINN(L.LightningModule):
 
         Lightning converts it only after loading, which would round the weights of a float64 run.
         """
+        statement(self.problem)
         if stage == "fit":
             self.schedule.reset()
             self.stepper.reset()

@@ -5,6 +5,7 @@ While it trains, `mask_pinns.callbacks.StopOnSignal` answers to signals. Before 
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -34,7 +35,7 @@ def one_command() -> Iterator[None]:
     streams, handlers, excepthook = (sys.stdout, sys.stderr), _end_by_signals(), threading.excepthook
     threading.excepthook = _tell_unless_of_disk
     os.environ[PARENT] = str(os.getpid())
-    sys.stdout, sys.stderr = OptionalOutput(sys.stdout), OptionalOutput(sys.stderr)
+    sys.stdout, sys.stderr = (stream and OptionalOutput(stream) for stream in streams)  # None: it was closed
     try:
         yield
     finally:
@@ -88,17 +89,20 @@ class OptionalOutput:
     def write(self, text: str) -> int:
         try:
             return int(self._stream.write(text))
-        except OSError:  # a pipe without a reader, or a terminal that was closed
-            self._discard()
+        except OSError as error:
+            self._discard(error)
             return len(text)
 
     def flush(self) -> None:
         try:
             self._stream.flush()
-        except OSError:
-            self._discard()
+        except OSError as error:
+            self._discard(error)
 
-    def _discard(self) -> None:
+    def _discard(self, error: OSError) -> None:
+        """Discards what follows if nobody can read it any more: a pipe, or a terminal that was closed."""
+        if error.errno not in (errno.EPIPE, errno.EIO, errno.EBADF):
+            return
         with suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())

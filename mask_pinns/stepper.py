@@ -99,6 +99,7 @@ class Stepper:
         self.loss: Loss | None = None
         self.first_loss: float | None = None
         self.jacobian: Jacobian | None = None
+        self.version = self.host.objective.version
         self.compile_seconds = 0.0
 
     def step(self, points: PointSets) -> StepResult:
@@ -106,8 +107,10 @@ class Stepper:
         host = self.host
         dtype = next(host.network.parameters()).dtype
         points = {name: x.to(dtype) for name, x in points.items()}
-        if host.objective.separate_streams():
+        host.objective.separate_streams()
+        if self.version != host.objective.version:
             self.loss = self.jacobian = None  # they were prepared for other streams
+            self.version = host.objective.version
         optimizer, method = self._current(host.optimizers()), host.schedule.phase.method
         balance = host.objective.adaptive.balance
         balances = balance > 0 and host.global_step % balance == 0

@@ -99,25 +99,32 @@ LAUNCHERS = {
 
 def check_environment(settings: Mapping[str, Any]) -> None:
     """Raises UsageError for a variable of launchers that is no number, and for processes that could never meet."""
+    nodes, interactive = settings["num_nodes"], os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
+    signs = {"TORCHELASTIC_RUN_ID", *(() if interactive else ("SLURM_NTASKS",))} & os.environ.keys()
+    launched = signs | ({"JSM_NAMESPACE_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"} & os.environ.keys())  # LSF, MPI
+    several = nodes > 1 or bool(launched) or str(settings["devices"]) != "1"
     for name in NUMBERS_OF_PROCESSES:
         value = os.environ.get(name)
+        if name == "MASTER_PORT" and not several:
+            continue  # not read; a service called "master" sets it in every pod of Kubernetes
         if value is not None and not (value.isascii() and value.isdigit()):
             raise UsageError(
                 f"{name} in the environment is {value!r}; expected a whole number: unset it, or correct it"
             )
-    if not 0 <= int(os.environ.get("MASTER_PORT", "1")) < 2**16:
+    if several and not 0 <= int(os.environ.get("MASTER_PORT", "1")) < 2**16:
         raise UsageError(f"MASTER_PORT in the environment is {os.environ['MASTER_PORT']}; expected one below 65536")
     for launcher, (sign, needed) in LAUNCHERS.items():
-        if sign in os.environ and (missing := [name for name in needed if name not in os.environ]):
+        if sign in signs and "TORCHELASTIC_RUN_ID" in signs - {sign}:
+            continue  # torchrun inside a job of SLURM
+        if sign in signs and (missing := [name for name in needed if name not in os.environ]):
             raise UsageError(f"{sign} in the environment says {launcher}, but there is no {missing[0]}: unset it")
-    address, nodes = os.environ.get("MASTER_ADDR"), settings["num_nodes"]
-    launched = {"TORCHELASTIC_RUN_ID", "SLURM_NTASKS"} & os.environ.keys()
+    address = os.environ.get("MASTER_ADDR")
     if nodes > 1 and not launched and not (address and {"NODE_RANK", "GROUP_RANK"} & os.environ.keys()):
         raise UsageError(
             f"--num_nodes {nodes} without a launcher: start it on every node by torchrun or srun, or set MASTER_ADDR, "
             "MASTER_PORT and NODE_RANK there; else this process would wait for the others forever"
         )
-    if address and (nodes > 1 or launched or str(settings["devices"]) != "1"):
+    if address and several:
         try:
             socket.getaddrinfo(address, None)
         except OSError as error:

@@ -71,9 +71,11 @@ def fit(run: Run, tried: tuple[Attempt, ...] = ()) -> int:
         if before:
             with unchanged_if_it_fails(run.module, folder, done):
                 code = train(run, folder, *before)
+    if code or run.module.stop_reason == "max_time":
+        return code
     if run.module.stop_reason == STANDS_STILL:
         return try_again(run, folder, tried)
-    return verify(run, folder) if config.verify and not code else code
+    return verify(run, folder) if config.verify else code
 
 
 def verify(run: Run, folder: Path) -> int:

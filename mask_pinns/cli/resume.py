@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +43,8 @@ class Resumed(NamedTuple):
 def resumed(run: Run, checkpoint: Path) -> Resumed:
     """Checks a checkpoint, and prints which settings change in this session. Raises ValueError if it does not fit."""
     content, run_file = check_resume(checkpoint, run.module, run.dtype), run_folder_of(checkpoint) / "config.yaml"
-    before = content.get("hyper_parameters", {}) | (load_yaml(run_file) if run_file.is_file() else {})
+    # A session that was killed before its first checkpoint has written its settings, not trained with them.
+    before = (load_yaml(run_file) if run_file.is_file() else {}) | content.get("hyper_parameters", {})
     now: dict[str, Any] = vars(run.config)
     observers: list[L.Callback] = []
     trainer = defaults(TrainerSettings) | before.get("trainer", {}), now["trainer"]
@@ -84,11 +85,18 @@ def unchanged_if_it_fails(module: MaskPINN, folder: Path, steps: int) -> Iterato
         yield
     except Exception:
         if module._trainer is None or module.global_step <= steps:
-            for path in folder.iterdir():
-                if path.name not in names and path.is_file():
-                    path.unlink()
-            for path, content in before.items():
-                if not path.is_file() or path.read_bytes() != content:
-                    with whole_file(path, "wb") as file:
-                        file.write(content)
+            with suppress(OSError):  # of a full disk, which is the failure then
+                _restore(folder, names, before)
         raise
+
+
+def _restore(folder: Path, names: set[str], before: Mapping[Path, bytes]) -> None:
+    """Writes files as they were, and removes those of this package that are new."""
+    for path in folder.iterdir():
+        ours = path.suffix in KEPT or path.name.startswith("events.out.tfevents")
+        if path.name not in names and ours and path.is_file():
+            path.unlink()
+    for path, content in before.items():
+        if not path.is_file() or path.read_bytes() != content:
+            with whole_file(path, "wb") as file:
+                file.write(content)

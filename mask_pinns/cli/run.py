@@ -183,7 +183,7 @@ def train(
     finally:
         if trainer.is_global_zero and summary.result:
             summary.show()
-    return 128 + stopper.received if run.module.stop_reason == "interrupted" else 0
+    return 128 + stopper.received if stopper.received else 0
 
 
 def make_fit_trainer(run: Run, folder: Path, done: int, observers: list[L.Callback]) -> L.Trainer:

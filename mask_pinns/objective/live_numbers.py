@@ -8,11 +8,13 @@ something whose content cannot be compared (an object, a tensor), it is not `kno
 
 from __future__ import annotations
 
-import copy
+import dis
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
+
+import numpy as np
 
 LIBRARIES = ("torch", "math", "cmath", "numpy", "mask_pinns", "builtins")
 """Packages whose functions and constants do not change."""
@@ -47,8 +49,7 @@ class LiveNumbers:
         return self._read() != self._values
 
     def _read(self) -> list[Any]:
-        values = [reader() for reader in self._readers]
-        return [copy.deepcopy(value) if isinstance(value, dict | list) else value for value in values]
+        return [_copied(reader()) for reader in self._readers]
 
     def _follow(self, function: Any, seen: set[int]) -> None:
         """Adds what a function reads, and what the functions read that it calls."""
@@ -60,7 +61,7 @@ class LiveNumbers:
             return
         seen.add(id(plain))
         names = set(_names(plain.__code__))
-        for name in names & plain.__globals__.keys():
+        for name in set(_globals(plain.__code__)) & plain.__globals__.keys():
             self._add(functools.partial(plain.__globals__.__getitem__, name), seen)
         for cell in plain.__closure__ or ():
             self._add(functools.partial(getattr, cell, "cell_contents"), seen)
@@ -78,10 +79,34 @@ class LiveNumbers:
         if _never_changes(value):
             return
         if isinstance(value, FunctionType | MethodType):
+            if vars(value) if isinstance(value, FunctionType) else False:
+                raise _Unknown  # attributes of a function may be read anywhere
             self._follow(value, seen)
         elif not _is_plain(value):
             raise _Unknown
         self._readers.append(read)
+
+
+def _globals(code: CodeType) -> Iterator[str]:
+    """The names of globals that a code reads, without attributes of the same names: p.x is no global x.
+
+    Raises _Unknown for a module of the user's that is imported inside.
+    """
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield instruction.argval
+        if instruction.opname == "IMPORT_NAME" and instruction.argval.partition(".")[0] not in LIBRARIES:
+            raise _Unknown
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals(constant)
+
+
+def _copied(value: Any) -> Any:
+    """A copy of a value with the containers in it, to compare with later."""
+    if isinstance(value, Mapping):
+        return {key: _copied(entry) for key, entry in value.items()}
+    return [_copied(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _itself(value: Any) -> Any:
@@ -101,7 +126,8 @@ def _never_changes(value: Any) -> bool:
     if isinstance(value, ModuleType):
         return value.__name__.partition(".")[0] in LIBRARIES
     home = getattr(value, "__module__", None) or getattr(getattr(value, "__self__", None), "__module__", None) or ""
-    return callable(value) and home.partition(".")[0] in LIBRARIES
+    code = isinstance(value, type | FunctionType | BuiltinFunctionType | np.ufunc)  # not an object that has a state
+    return code and home.partition(".")[0] in LIBRARIES
 
 
 def _is_plain(value: Any, depth: int = 3) -> bool:

@@ -89,6 +89,7 @@ class Objective:
         self.needs = {t.name: needs(t, problem) if combines else Needs(t.derivatives) for t in self.terms}
         self.numbers = {t.name: numbers for t in self.terms if self.needs[t.name].parts and (numbers := read_by(t))}
         self.places = {term.name: term.place(problem.domain) for term in self.terms}
+        self.version = 0
         self._group_passes()
         self.separate_streams()
 
@@ -110,10 +111,10 @@ class Objective:
         for term in self.terms:
             self.passes.setdefault(self.needs[term.name].derivatives, []).append(term)
 
-    def separate_streams(self) -> bool:
+    def separate_streams(self) -> None:
         """Separates streams that were combined with numbers that have changed, or that may change unseen.
 
-        Returns whether there were any. To be called before each step.
+        To be called before a loss is evaluated. `version` counts how often there were any.
         """
         changed = [name for name, numbers in self.numbers.items() if not numbers.known or numbers.changed()]
         for term in (term for term in self.terms if term.name in changed):
@@ -121,7 +122,7 @@ class Objective:
             del self.numbers[term.name]
         if changed:
             self._group_passes()
-        return bool(changed)
+            self.version += 1
 
     # ---- residuals ------------------------------------------------------------------------------------------
 
