@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forks import Fork
 from helpers import ROOT, TINY, loads, same
 
+from mask_pinns.callbacks import LastCheckpoint, StopOnSignal
+from mask_pinns.cli.main import main
 from mask_pinns.stepper import Stepper
 
 
@@ -65,3 +68,22 @@ def test_a_resumed_run_that_is_killed_does_not_keep_the_summary_of_before(comman
     assert command("--resume", str(run), "--steps", "4", tiny=False)[0] == 0
     assert seen == [False, False]
     assert json.loads((run / "summary.json").read_text())["steps"] == 4
+
+
+def told_by_another_rank(folder: Path) -> int:
+    """In a fork: the ranks agree on a signal that another one has received; this one's own comes while it saves."""
+    save = LastCheckpoint._save
+
+    def saving(last: LastCheckpoint, trainer: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        save(last, trainer)
+
+    StopOnSignal._agreed = lambda self, trainer, _: (signal.SIGTERM * (trainer.global_step == 3), False)  # type: ignore
+    LastCheckpoint._save = saving  # type: ignore[method-assign]
+    return main([*TINY, "--steps", "8", "--validate_every", "8", "--folder", str(folder), "--name", "a"])
+
+
+def test_a_signal_after_that_of_another_rank_is_the_same_request(tmp_path: Path) -> None:
+    run = Fork(tmp_path / "streams", told_by_another_rank, tmp_path)
+    assert run.wait() == 143, run.err
+    assert loads(tmp_path / "a/checkpoints/last.ckpt")["global_step"] == 3

@@ -6,7 +6,7 @@ import math
 import random
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -16,6 +16,7 @@ from helpers import fit
 
 from mask_pinns import Box, Dirichlet, Initial, MaskPINN, Objective, Problem
 from mask_pinns.datamodules import PointsDataModule
+from mask_pinns.objective.live_numbers import LiveNumbers
 
 RATE = 1.0
 RATES = {"rate": 1.0}
@@ -127,6 +128,48 @@ def test_constants_stay_combined() -> None:
     assert objective.needs["pde"].parts
 
 
+x = torch.linspace(0.0, 1.0, 3)  # a global of the name of a coordinate, as scripts have them
+
+
+def test_a_global_of_the_name_of_a_coordinate_is_not_read() -> None:
+    class Rod(Problem):
+        domain = Box(x=(0.0, 1.0), t=(0.0, 0.2))
+        derivatives = ("t", "xx")
+        conditions = (Initial(u=0.0),)
+
+        def residual(self, p, u):
+            return u.t - u.xx + p.x
+
+    assert Objective(Rod()).needs["pde"].parts
+
+
+LAYER = torch.nn.Linear(1, 1)
+PAIR = ([1.0],)
+VIEW = MappingProxyType(RATES)
+
+
+def held() -> float:
+    return float(held.rate)
+
+
+held.rate = 1.0  # type: ignore[attr-defined]
+UNSEEN = {
+    "a module of torch": lambda: float(LAYER.bias),
+    "an attribute of a function": lambda: held(),
+    "a list in a tuple": lambda: PAIR[0][0],
+    "a view of a dict": lambda: VIEW["rate"],
+}
+
+
+@pytest.mark.parametrize("way", UNSEEN)
+def test_what_hides_its_changes_is_watched_or_separate(way: str) -> None:
+    numbers = LiveNumbers(UNSEEN[way])
+    RATES["rate"], PAIR[0][0] = 2.0, 2.0
+    changed = numbers.changed()
+    PAIR[0][0] = 1.0
+    assert not numbers.known or changed
+
+
 @pytest.mark.parametrize("optimizer", ["adam", {"optimizer": "lbfgs", "max_iter": 3}])
 def test_training_follows_a_change(optimizer: Any) -> None:
     """The same losses as by nested autograd, which combines nothing, for a coefficient that grows with the steps."""
@@ -142,4 +185,21 @@ def test_training_follows_a_change(optimizer: Any) -> None:
         m = MaskPINN(problem(lambda: RATE), {"name": "mlp", "width": 6, "blocks": 1}, optimizer, derivatives=engine)
         fit(m, 4, [Grow()])
         losses.append(float(m.stepper.last_loss))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_validation_follows_a_change() -> None:
+    """A coefficient that changes after a step counts in the loss at fresh points, before the next step."""
+
+    class Grow(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+            set_global(1.0 + trainer.global_step)
+
+    losses = []
+    for engine in ("jet", "autograd"):
+        set_global(1.0)
+        torch.manual_seed(0)
+        m = MaskPINN(problem(lambda: RATE), {"name": "mlp", "width": 6, "blocks": 1}, "adam", derivatives=engine)
+        trainer = fit(m, 1, [Grow()], val_check_interval=1)
+        losses.append(float(trainer.callback_metrics["val/loss"]))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
