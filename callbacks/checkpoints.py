@@ -110,8 +110,9 @@ class LastCheckpoint(L.Callback):
         others.callbacks = [*(callback for callback in others.callbacks if callback is not self), self]
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        validates = validation_due(trainer) or (trainer.should_stop and trainer.enable_validation)
-        if self._due(trainer) and not validates:
+        if not self._due(trainer):
+            return
+        if not (validation_due(trainer) or (trainer.should_stop and trainer.enable_validation)):
             self._save(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import Timer
 
 from mask_pinns.callbacks.checkpoints import validation_due
 from mask_pinns.module import MaskPINN
+from mask_pinns.process import restore_handlers, set_handlers
 
 REPEAT_SECONDS = 1.0
 """A signal that comes again within this time is the same request: shells and launchers send some of them twice."""
@@ -47,8 +48,6 @@ class StopOnSignal(L.Callback):
         MisconfigurationException: a time of another form.
     """
 
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
-
     def __init__(self, max_time: str | dict[str, int] | None = None) -> None:
         self.received = 0
         self._limit: float | None = Timer(max_time).time_remaining() if max_time else None
@@ -63,12 +62,7 @@ class StopOnSignal(L.Callback):
             return
         self.received, self._in_batch, self._started = 0, False, time.monotonic()
         self._limit_val_batches = trainer.limit_val_batches
-        if threading.current_thread() is not threading.main_thread():
-            return  # only the main thread may set signal handlers
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
-        self._previous = {number: signal.getsignal(number) for number in self.signals}
-        if self._previous.get(signal.SIGHUP) is signal.SIG_IGN:
-            del self._previous[signal.SIGHUP]  # nohup asks for this
 
         def stop(number: int, frame: Any) -> None:
             if not self.received:
@@ -80,8 +74,7 @@ class StopOnSignal(L.Callback):
                 self._restore_handlers()
                 signal.raise_signal(number)
 
-        for number in self._previous:
-            signal.signal(number, stop)
+        self._previous = set_handlers(stop)
 
     def on_train_batch_start(self, *_: Any) -> None:
         self._in_batch = True
@@ -99,9 +92,10 @@ class StopOnSignal(L.Callback):
     def _agreed(self, trainer: L.Trainer, module: L.LightningModule) -> tuple[int, bool]:
         """Returns the signal that some rank has received, 0 if none has, and whether the time is over."""
         over = self._limit is not None and time.monotonic() - self._started >= self._limit
-        asked = torch.tensor([self.received, over], dtype=torch.int64)
-        if trainer.world_size > 1:
-            asked = trainer.strategy.reduce(asked.to(module.device), reduce_op="max")
+        if trainer.world_size == 1:
+            return self.received, over
+        asked = torch.tensor([self.received, over], dtype=torch.int64, device=module.device)
+        asked = trainer.strategy.reduce(asked, reduce_op="max")
         return int(asked[0]), bool(asked[1])
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -114,8 +108,7 @@ class StopOnSignal(L.Callback):
 
     def _restore_handlers(self) -> None:
         """Sets the handlers of before the fit."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        restore_handlers(self._previous)
         self._previous = {}
 
 

@@ -1,6 +1,6 @@
 """This process among others: signals before training begins, readers that go away, and a parent that dies.
 
-While it trains, `mask_pinns.callbacks.StopOnSignal` answers to signals. Before and after that, nothing is to be saved.
+While it trains, `StopOnSignal` of the callbacks answers to signals. Before and after that, nothing is to be saved.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def one_command() -> Iterator[None]:
     parent = os.environ.pop(PARENT, None)
     if parent is not None and parent.isascii() and parent.isdigit() and os.environ.get("LOCAL_RANK", "0") != "0":
         threading.Thread(target=_end_with, args=(int(parent),), daemon=True, name="end-with-parent").start()
-    streams, handlers, excepthook = (sys.stdout, sys.stderr), _end_by_signals(), threading.excepthook
+    # A handler in Python would not run as long as the process waits for others in a library, as when they meet.
+    streams, handlers, excepthook = (sys.stdout, sys.stderr), set_handlers(signal.SIG_DFL), threading.excepthook
     threading.excepthook = _tell_unless_of_disk
     os.environ[PARENT] = str(os.getpid())
     sys.stdout, sys.stderr = (stream and OptionalOutput(stream) for stream in streams)  # None: it was closed
@@ -42,23 +43,28 @@ def one_command() -> Iterator[None]:
         sys.stdout, sys.stderr = streams
         threading.excepthook = excepthook
         os.environ.pop(PARENT, None)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        restore_handlers(handlers)
 
 
-def _end_by_signals() -> dict[int, Any]:
-    """Lets signals end the process as the system does. Returns the handlers of before.
+def set_handlers(handler: Any) -> dict[int, Any]:
+    """Sets one handler for all of SIGNALS, and returns those of before.
 
-    A handler in Python would not run as long as the process waits for others in a library, as when they meet.
+    A SIGHUP that is ignored stays so. Only the main thread may set handlers; any other one changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
-        return {}  # only the main thread may set signal handlers
+        return {}
     before: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]  # nohup asks for this
     for number in before:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, handler)
     return before
+
+
+def restore_handlers(before: dict[int, Any]) -> None:
+    """Sets handlers back to what they were."""
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _tell_unless_of_disk(failed: threading.ExceptHookArgs) -> None:

@@ -68,7 +68,7 @@ def fit(run: Run, tried: tuple[Attempt, ...] = ()) -> int:
                 load_weights(find_checkpoint(config.start_from, Path(config.folder), "best.ckpt"), run.module.network)
             folder = locks.enter_context(locked(new_folder(config)))
             code = train(run, folder)
-        if before:
+        else:
             with unchanged_if_it_fails(run.module, folder, done):
                 code = train(run, folder, *before)
     if code or run.module.stop_reason == "max_time":

@@ -60,14 +60,13 @@ class LiveNumbers:
         if id(plain) in seen:
             return
         seen.add(id(plain))
-        names = set(_names(plain.__code__))
         for name in set(_globals(plain.__code__)) & plain.__globals__.keys():
             self._add(functools.partial(plain.__globals__.__getitem__, name), seen)
         for cell in plain.__closure__ or ():
             self._add(functools.partial(getattr, cell, "cell_contents"), seen)
         for default in (*(plain.__defaults__ or ()), *(plain.__kwdefaults__ or {}).values()):
             self._add(functools.partial(_itself, default), seen)
-        for name in names if owner is not None else ():
+        for name in {name for code in _codes(plain.__code__) for name in code.co_names} if owner is not None else ():
             declared = getattr(type(owner), name, None)
             if isinstance(declared, property) and declared.fget:
                 self._follow(MethodType(declared.fget, owner), seen)
@@ -79,7 +78,7 @@ class LiveNumbers:
         if _never_changes(value):
             return
         if isinstance(value, FunctionType | MethodType):
-            if vars(value) if isinstance(value, FunctionType) else False:
+            if isinstance(value, FunctionType) and vars(value):
                 raise _Unknown  # attributes of a function may be read anywhere
             self._follow(value, seen)
         elif not _is_plain(value):
@@ -87,19 +86,24 @@ class LiveNumbers:
         self._readers.append(read)
 
 
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """A code, and those of the functions inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
 def _globals(code: CodeType) -> Iterator[str]:
     """The names of globals that a code reads, without attributes of the same names: p.x is no global x.
 
     Raises _Unknown for a module of the user's that is imported inside.
     """
-    for instruction in dis.get_instructions(code):
+    for instruction in (instruction for part in _codes(code) for instruction in dis.get_instructions(part)):
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             yield instruction.argval
         if instruction.opname == "IMPORT_NAME" and instruction.argval.partition(".")[0] not in LIBRARIES:
             raise _Unknown
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _globals(constant)
 
 
 def _copied(value: Any) -> Any:
@@ -111,14 +115,6 @@ def _copied(value: Any) -> Any:
 
 def _itself(value: Any) -> Any:
     return value
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    """The names of globals and attributes in a code, and in the functions inside it."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
 
 
 def _never_changes(value: Any) -> bool:

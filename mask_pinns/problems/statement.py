@@ -56,12 +56,13 @@ def contradiction(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     terms = [{part.partition(" ")[0] for part in parts} for parts in (old, new)]
     if old and terms[0] != terms[1]:
         return f"its residuals are {', '.join(sorted(terms[0]))} there, {', '.join(sorted(terms[1]))} here"
+    sizes: dict[str, float] = {}
+    for part, sums in [*old.items(), *new.items()]:
+        name = part.partition(" ")[0]
+        sizes[name] = max([sizes.get(name, 0.0), *map(abs, sums)])
     for part in [*old, *(part for part in new if part not in old)] if old else ():
         name, _, of = part.partition(" ")
-        size = max(
-            (abs(x) for p, sums in [*old.items(), *new.items()] if p.startswith(f"{name} ") for x in sums), default=0
-        )
-        if part not in new or part not in old or not _same(old[part], new[part], ROUNDING * size):
+        if part not in new or part not in old or not _same(old[part], new[part], ROUNDING * sizes[name]):
             return f"the residual {name!r} says something else ({of})"
     return ""
 
