@@ -170,13 +170,13 @@ class PointsDataModule(L.LightningDataModule):
         rank, step = key
         random = generator(device, step, self.seed, rank, term.name)
 
-        def sample(dimension: int) -> Tensor:
+        def sample(dimension: int, count: int) -> Tensor:
             if not dimension:
                 return torch.empty(1, 0, device=device, dtype=dtype)  # a single point, whatever the number n
             fresh = step == VALIDATION_STEP and self.sampler is SAMPLERS["grid"]  # its points are always the same
-            return (SAMPLERS["sobol"] if fresh else self.sampler)(n, dimension, random, dtype)
+            return (SAMPLERS["sobol"] if fresh else self.sampler)(count, dimension, random, dtype)
 
-        return self.places[term.name].draw(sample)
+        return self.places[term.name].draw(n, sample)
 
     def train_dataloader(self) -> Batches:
         """Only counts steps: `transfer_batch_to_device` draws the points, on the device."""

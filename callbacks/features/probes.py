@@ -48,7 +48,7 @@ class Layer:
 def probe_points(domain: Domain, n: int, device: Any = "cpu", dtype: torch.dtype | None = None) -> Tensor:
     """Draws n points (n, D) of the domain from a scrambled Sobol sequence. They are the same in every run."""
     dtype = dtype or torch.get_default_dtype()
-    return domain.section({}).draw(lambda d: sobol(n, d, generator("cpu", 0, "probe"), dtype)).to(device)
+    return domain.section({}).draw(n, lambda d, count: sobol(count, d, generator("cpu", 0, "probe"), dtype)).to(device)
 
 
 @torch.no_grad()

@@ -1,6 +1,19 @@
-"""Domains of problems: the interface `Domain`, the places on which conditions hold, and the domain `Box`."""
+"""Domains of problems: shapes with named coordinates, their combinations, and the places on which conditions hold.
 
+`region.py` says what every domain is asked, `domain.py` combines domains; a shape is a file (box, balls, curved,
+polygon, meshes); `surfaces.py` and `cuts.py` make places on boundaries, `places.py` and `points.py` what these are.
+"""
+
+from mask_pinns.domains.balls import Ball, Disk
 from mask_pinns.domains.box import Box
-from mask_pinns.domains.domain import SIDES, Domain, Piece, Place, Points
+from mask_pinns.domains.curved import Ellipse, HalfPlane
+from mask_pinns.domains.domain import Complement, Domain, Intersection, Union, union
+from mask_pinns.domains.meshes import Mesh, outline
+from mask_pinns.domains.places import SIDES, Piece, Place
+from mask_pinns.domains.points import Points
+from mask_pinns.domains.polygon import Polygon
 
-__all__ = ["SIDES", "Box", "Domain", "Piece", "Place", "Points"]
+__all__ = [
+    "SIDES", "Ball", "Box", "Complement", "Disk", "Domain", "Ellipse", "HalfPlane", "Intersection", "Mesh", "Piece",
+    "Place", "Points", "Polygon", "Union", "outline", "union",
+]  # fmt: skip

@@ -5,14 +5,20 @@ Legend: N points, D coordinates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mask_pinns.checks import is_finite, is_number
-from mask_pinns.domains.domain import SIDES, Domain, Piece, Place
+from mask_pinns.domains.domain import Domain, both, product
+from mask_pinns.domains.places import SIDES, Piece, Place
+from mask_pinns.domains.points import Points
+from mask_pinns.domains.surfaces import Bounds, Flat, Surface
 
 MIN_RELATIVE_WIDTH = 1e-12
 """Least width of a domain, relative to its largest coordinate: below it, points coincide in float64."""
@@ -60,11 +66,51 @@ class Box(Domain):
     def section(self, fixed: Mapping[str, float]) -> Place:
         return Place(((Face(self, dict(fixed)),),))
 
-    def walls(self, across: Sequence[str], side: str = "both") -> Place:
-        return Place(tuple(tuple(self._wall(name, end) for end in SIDES[side]) for name in across))
+    def boundary(self, *where: Any, side: str = "both", paired: bool = False) -> Place:
+        if not where or not all(isinstance(name, str) for name in where):
+            return super().boundary(*where, side=side, paired=paired)
+        return Place(tuple(tuple(self._face(name, end) for end in SIDES[side]) for name in where))
 
-    def _wall(self, name: str, end: int) -> Face:
+    def _face(self, name: str, end: int) -> Face:
         return Face(self, {name: self[name][end]}, {name: (-1.0, 1.0)[end]})
+
+    def __and__(self, other: Domain) -> Domain:
+        if not isinstance(other, Box):
+            return super().__and__(other)
+        bounds = {name: self[name] for name in self.names}
+        for name in other.names:
+            low, high = bounds.get(name, other[name])
+            bounds[name] = max(low, other[name][0]), min(high, other[name][1])
+        return Box(**bounds)
+
+    def contains(self, p: Any) -> Tensor:
+        inside = [(getattr(p, c) >= low) & (getattr(p, c) <= high) for c, low, high in self._ends()]
+        return torch.stack(inside).all(0)
+
+    def distance(self, p: Any) -> Any:
+        """The R-conjunction of (x - a)(b - x) / (b - a) over the coordinates in space."""
+        parts = [(getattr(p, c) - low) * (high - getattr(p, c)) / (high - low) for c, low, high in self._walls()]
+        return reduce(both, parts)
+
+    def factor(self, p: Any, length: float) -> Any:
+        """The product of 4 (x - a)(b - x) / (b - a)^2."""
+        return product(
+            (getattr(p, c) - low) * (high - getattr(p, c)) * (4 / (high - low) ** 2) for c, low, high in self._walls()
+        )
+
+    def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
+        own = {name: self[name] for name in self.spatial}
+        return [(Flat(own, c, self[c][end], (-1.0, 1.0)[end]), 1.0) for c in self.spatial for end in (0, 1)]
+
+    def _ends(self) -> list[tuple[str, float, float]]:
+        return list(zip(self.names, self.low, self.high, strict=True))
+
+    def _walls(self) -> list[tuple[str, float, float]]:
+        return [end for end in self._ends() if end[0] in self.spatial]
+
+    @property
+    def measure(self) -> float:
+        return math.prod(high - low for _, low, high in self._ends())
 
 
 @dataclass(frozen=True)
@@ -87,6 +133,12 @@ class Face(Piece):
         free = {c: self.box[c][0] + (self.box[c][1] - self.box[c][0]) * unit[:, i] for i, c in enumerate(self.free)}
         columns = [free[c] if c in free else unit.new_full((len(unit),), self.fixed[c]) for c in self.box.names]
         return torch.stack(columns, 1)
+
+    def holds(self, x: Tensor) -> Tensor:
+        names = self.box.names
+        at = [(x[:, names.index(c)] - value).abs() <= COINCIDENCE * self.box.size for c, value in self.fixed.items()]
+        inside = self.box.contains(Points(x, names))
+        return torch.stack([inside, *at]).all(0) if not self.fixed else torch.stack(at).all(0)
 
     def mirrored(self, name: str) -> Face:
         if name not in self.fixed:

@@ -1,137 +1,193 @@
-"""The interface of domains: coordinates, bounding box, and the places where conditions hold.
+"""`Domain`, where a problem lives, and the combinations of domains: `a - b`, `a | b`, `a & b`, `union(...)`.
 
-A `Place` consists of `Piece`s: the interior, pieces of the boundary with their outward normals, sections (x = 0.5),
-single points. Conditions, points, probes and checks use only these, and do not depend on the shape of a domain.
+A domain has named coordinates. One that does not mention a coordinate reaches through all of it: a `Disk(x=0, y=0,
+radius=1)` in a box of x, y, t is there at all times. Conditions, points, pictures and constraints ask a domain and do
+not depend on its shape: for interior points and sections, parts of the boundary with outward normals and measure,
+membership, and a smooth distance.
 
-Legend: N points, D coordinates, R pieces of a place.
+A combination's distance is made by R-functions (Rvachev 1982; Shapiro 2007), from distances a and b:
+
+    a and b    a + b - sqrt(a^2 + b^2)          a or b    a + b + sqrt(a^2 + b^2)          not a    -a
+
+which are smooth but at corners, and have slope 1 along the normals of each boundary if a and b have.
+
+Legend: N points, D coordinates.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
 
-SIDES = {"both": (0, 1), "low": (0,), "high": (1,)}
-"""Ends of a coordinate, 0 the low one and 1 the high one, by the word that selects them."""
+from mask_pinns.domains.cuts import BoundaryPiece
+from mask_pinns.domains.places import kronecker
+from mask_pinns.domains.points import Points
+from mask_pinns.domains.region import UNBOUNDED, Region
+from mask_pinns.domains.surfaces import Bounds, Solid, Surface
 
 
-class Points:
-    """N points: `p.x`, `p.t` are 1-D tensors of length N, `p.tensor` is all of them as (N, D).
+class Domain(Region):
+    """Where a problem lives: a shape with named coordinates, which can be combined with others."""
 
-    `p.x` is a copy: a function that changes it in place, `x = p.x; x *= pi`, does not move the points.
+    def __and__(self, other: Domain) -> Domain:
+        return Intersection((self, other))
+
+    def __or__(self, other: Domain) -> Domain:
+        return Union((self, other))
+
+    def __sub__(self, other: Domain) -> Domain:
+        return Intersection((self, Complement(other)))
+
+
+class Complement(Domain):
+    """All that is outside of a shape; combined with others, `a - b` is `a & Complement(b)`."""
+
+    def __init__(self, part: Domain) -> None:
+        if "t" in part.names:
+            raise ValueError(
+                f"{part!r} mentions t: a shape that is taken away is there at all times; leave t out of it"
+            )
+        self.part, self.names = part, part.names
+        self.low, self.high = zip(*(UNBOUNDED for _ in part.names), strict=True)
+
+    def __repr__(self) -> str:
+        return f"Complement({self.part!r})"
+
+    def contains(self, p: Any) -> Tensor:
+        return ~self.part.contains(p)
+
+    def distance(self, p: Any) -> Any:
+        return -self.part.distance(p)
+
+    def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
+        return [(surface, -sign) for surface, sign in self.part.surfaces(bounds)]
+
+    def factor(self, p: Any, length: float) -> Any:
+        return self.part.outer_factor(p, length)
+
+    def outer_factor(self, p: Any, length: float) -> Any:
+        return self.part.factor(p, length)
+
+
+class _Combination(Domain):
+    """The base class of combinations of several parts; parts that mention time agree on it."""
+
+    def __init__(self, parts: Sequence[Domain]) -> None:
+        for part in parts:
+            if not isinstance(part, Domain):
+                raise ValueError(f"{part!r} is no shape; combine Box, Disk, Ball, Polygon, ... by - | &")
+        flat = [inner for part in parts for inner in (part.parts if type(part) is type(self) else (part,))]
+        self.parts: tuple[Domain, ...] = tuple(flat)
+        self.names = tuple(dict.fromkeys(name for part in self.parts for name in part.names))
+        ends = [self._ends([part[c] for part in self.parts if c in part]) for c in self.names]
+        self.low, self.high = zip(*ends, strict=True)
+
+    @abstractmethod
+    def _ends(self, ends: Sequence[tuple[float, float]]) -> tuple[float, float]: ...
+
+    def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
+        return [pair for part in self._in_space() for pair in part.surfaces(bounds)]
+
+    def _in_space(self) -> list[Domain]:
+        """The parts that are not time alone, if there are any."""
+        return [part for part in self.parts if part.names != ("t",)] or list(self.parts)
+
+
+class Intersection(_Combination):
+    """What lies in all parts: `a & b`. Parts with different coordinates make a product: `disk & Box(t=(0, 1))`."""
+
+    def __repr__(self) -> str:
+        kept = [repr(part) for part in self.parts if not isinstance(part, Complement)]
+        taken = [f" - {part.part!r}" for part in self.parts if isinstance(part, Complement)]
+        return f"({' & '.join(kept)}{''.join(taken)})"
+
+    def _ends(self, ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+        return max(low for low, _ in ends), min(high for _, high in ends)
+
+    def contains(self, p: Any) -> Tensor:
+        return reduce(torch.logical_and, (part.contains(p) for part in self.parts))
+
+    def distance(self, p: Any) -> Any:
+        return reduce(both, (part.distance(p) for part in self._in_space()))
+
+    def solid(self) -> Solid | None:
+        return next((solid for part in self.parts if (solid := part.solid())), None)
+
+    def factor(self, p: Any, length: float) -> Any:
+        return product(part.factor(p, length) for part in self._in_space())
+
+    def check(self) -> None:
+        super().check()
+        for part in (part.part for part in self.parts if isinstance(part, Complement)):
+            for removed in part.parts if isinstance(part, Union) else (part,):
+                self._require_overlap(removed)
+
+    def _require_overlap(self, removed: Domain) -> None:
+        """Raises ValueError if a shape is removed where there is nothing to remove."""
+        kept = [part for part in self.parts if not isinstance(part, Complement)]
+        piece = BoundaryPiece(self, tuple(removed.surfaces({c: self[c] for c in self.spatial})))
+        for n in (2**8, 2**16):
+            x = piece.points(kronecker(piece.dimension, n) if piece.dimension else torch.empty(1, 0).double())
+            p = Points(x, self.names)
+            if reduce(torch.logical_and, (part.contains(p) for part in kept)).any():
+                return
+        raise ValueError(f"{removed!r} lies outside of the rest of the domain {self!r}: there is nothing to take away")
+
+
+class Union(_Combination):
+    """What lies in any of the parts: `a | b`."""
+
+    def __init__(self, parts: Sequence[Domain]) -> None:
+        super().__init__(parts)
+        if len({frozenset(part.names) for part in self.parts}) > 1 or len({p["t"] for p in self.parts if "t" in p}) > 1:
+            raise ValueError(f"{self!r}: shapes in a union have the same coordinates, and the same time")
+
+    def __repr__(self) -> str:
+        return f"({' | '.join(map(repr, self.parts))})"
+
+    def _ends(self, ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+        return min(low for low, _ in ends), max(high for _, high in ends)
+
+    def contains(self, p: Any) -> Tensor:
+        return reduce(torch.logical_or, (part.contains(p) for part in self.parts))
+
+    def distance(self, p: Any) -> Any:
+        return reduce(either, (part.distance(p) for part in self._in_space()))
+
+    def outer_factor(self, p: Any, length: float) -> Any:
+        return product(part.outer_factor(p, length) for part in self._in_space())
+
+
+def union(*shapes: Domain | Iterable[Domain]) -> Domain:
+    """The union of many shapes: `union(a, b)`, `union(Disk(x=x, y=0.0, radius=0.1) for x in (-1.0, 1.0))`.
+
+    Example:
+        >>> from mask_pinns import Disk, union
+        >>> union(Disk(x=x, y=0.0, radius=0.1) for x in (-1.0, 1.0))["x"]
+        (-1.1, 1.1)
+
+    Raises ValueError if there are none.
     """
-
-    def __init__(self, tensor: Tensor, names: tuple[str, ...]) -> None:
-        assert tensor.ndim == 2 and tensor.shape[1] == len(names), (tensor.shape, names)
-        self.tensor = tensor
-        self.names = names
-
-    def __getattr__(self, name: str) -> Tensor:
-        if name.startswith("_") or name in ("tensor", "names"):
-            raise AttributeError(name)
-        if name not in self.names:
-            raise ValueError(f"p.{name}: no such coordinate; the problem has {', '.join(self.names)}")
-        return self.tensor[:, self.names.index(name)].clone()
-
-    def __len__(self) -> int:
-        return len(self.tensor)
+    parts = [shape for item in shapes for shape in ([item] if isinstance(item, Domain) else item)]
+    if not parts:
+        raise ValueError("union() of no shapes; give at least one")
+    return parts[0] if len(parts) == 1 else Union(parts)
 
 
-class Piece(ABC):
-    """A part of a domain on which a condition holds.
-
-    Attributes:
-        normal: the components of the outward unit normal by coordinate, without zeros; empty inside the domain.
-    """
-
-    normal: Mapping[str, float]
-
-    @property
-    @abstractmethod
-    def dimension(self) -> int:
-        """The number of its free coordinates: one point takes this many random numbers."""
-
-    @abstractmethod
-    def points(self, unit: Tensor) -> Tensor:
-        """Points (N, D) of the piece from samples (N, dimension) of the unit cube."""
-
-    @abstractmethod
-    def mirrored(self, name: str) -> Piece:
-        """Its mirror image about the middle of a coordinate."""
-
-    @abstractmethod
-    def coincides(self, other: Piece) -> bool:
-        """Whether both are the same part of the domain, up to rounding."""
+def both(a: Any, b: Any) -> Any:
+    """The R-conjunction of two distances."""
+    return a + b - torch.sqrt(a * a + b * b)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a condition holds: R pieces, with equally many points on each.
-
-    Pieces of a group share one sample of their free coordinates, so that points on opposite walls form pairs.
-    """
-
-    groups: tuple[tuple[Piece, ...], ...]
-
-    @property
-    def pieces(self) -> list[Piece]:
-        """All pieces, in the order in which their points come."""
-        return [piece for group in self.groups for piece in group]
-
-    def __len__(self) -> int:
-        return len(self.pieces)
-
-    def draw(self, sample: Callable[[int], Tensor]) -> Tensor:
-        """Points (R N, D), piece after piece; `sample(d)` gives samples (N, d) of the unit cube, one call per group."""
-        blocks = []
-        for group in self.groups:
-            unit = sample(group[0].dimension)
-            blocks += [piece.points(unit) for piece in group]
-        return torch.cat(blocks)
-
-    def check_points(self, like: Tensor, count: int = 2) -> Tensor:
-        """A few fixed points inside every piece, (R count, D), in the dtype and on the device of `like`."""
-        fractions = like.new_tensor([0.3 + 0.3 * i / max(1, count - 1) for i in range(count)])
-        return self.draw(lambda dimension: fractions[:, None].expand(count, dimension))
+def either(a: Any, b: Any) -> Any:
+    """The R-disjunction of two distances."""
+    return a + b + torch.sqrt(a * a + b * b)
 
 
-class Domain(ABC):
-    """The domain of a problem.
-
-    Attributes:
-        names: names of the D coordinates in order, single letters; `t`, if there is one, is time.
-        low, high: the corners of the bounding box.
-    """
-
-    names: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-    def __getitem__(self, name: str) -> tuple[float, float]:
-        """(low, high) of one coordinate. Raises ValueError for a name that the domain does not have."""
-        if name not in self.names:
-            raise ValueError(f"the domain has no coordinate {name!r}; it has {', '.join(self.names)}")
-        i = self.names.index(name)
-        return self.low[i], self.high[i]
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.names
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def time(self, x: Tensor) -> Tensor | None:
-        """The time (N,) of points (N, D); None for a domain without time."""
-        return x[:, self.names.index("t")] if "t" in self.names else None
-
-    @abstractmethod
-    def section(self, fixed: Mapping[str, float]) -> Place:
-        """The points whose coordinates in `fixed` have these values; the whole interior if `fixed` is empty."""
-
-    @abstractmethod
-    def walls(self, across: Sequence[str], side: str = "both") -> Place:
-        """The pieces of the boundary across these coordinates, one after the other; `side` is a key of SIDES."""
+def product(factors: Iterable[Any]) -> Any:
+    return reduce(lambda a, b: a * b, factors)

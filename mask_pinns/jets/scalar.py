@@ -64,6 +64,24 @@ class Scalar:
         """f of this scalar, from the values of f and its derivatives."""
         return Scalar(self.jet.compose(function(self.jet.value, self.jet.derivatives.order)))
 
+    @property
+    def value(self) -> Tensor:
+        """The numbers themselves, (N,) or (1,)."""
+        return self.jet.value
+
+    def where(self, condition: Tensor, other: Scalar) -> Scalar:
+        """This one where the condition (N,) holds, else the other, with the derivatives of each.
+
+        It is for functions that are smooth although they are written in pieces; torch.where is refused in functions
+        of a user, who may write a jump.
+        """
+        zero = self.value.new_zeros(1)
+        streams = {
+            m: torch.where(condition, self.jet.streams.get(m, zero), other.jet.streams.get(m, zero))
+            for m in self.jet.derivatives.indices if m in self.jet.streams or m in other.jet.streams
+        }  # fmt: skip
+        return Scalar(Jet(self.jet.derivatives, streams))
+
     def filled(self, constant: float) -> Scalar:
         """The same constant at every point."""
         return Scalar(Jet(self.jet.derivatives, {"": torch.full_like(self.jet.value, constant)}))

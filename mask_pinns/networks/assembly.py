@@ -15,8 +15,8 @@ from torch import nn
 from mask_pinns.jets import Activation, Jet, JetNetwork
 from mask_pinns.networks import make_network
 from mask_pinns.networks.embeddings import make_embedding
+from mask_pinns.networks.exact import HardConstraints, check_constraints
 from mask_pinns.networks.field_scales import FieldScales
-from mask_pinns.networks.hard_constraints import HardConstraints, check_constraints
 from mask_pinns.networks.periodicity import check_periodic, smoothly_periodic
 from mask_pinns.networks.symmetry import Symmetry, check_symmetric
 from mask_pinns.problems import Condition, Periodic, Problem
@@ -111,7 +111,7 @@ def assemble(
 def _field_scales(problem: Problem, hard: HardConstraints | None) -> FieldScales:
     """The scales of the fields; a field with hard values needs no offset, which these values contain."""
     scales = characteristic_scales(problem)
-    prescribed = {f for f, ansatz in hard.fields.items() if ansatz.initial or ansatz.walls} if hard else set()
+    prescribed = {f for f, blend in hard.fields.items() if blend.prescribes} if hard else set()
     offsets = [0.0 if f in prescribed else scales.offsets[f] for f in problem.fields]
     return FieldScales(offsets, [scales.sizes[f] for f in problem.fields])
 

@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mask_pinns.domains import Domain, Piece, Points
+from mask_pinns.domains import Domain, Piece
 from mask_pinns.jets import Derivatives, Jet
-from mask_pinns.networks.hard_constraints import HardConstraints, probe_points
+from mask_pinns.networks.exact import HardConstraints, probe_points
 from mask_pinns.problems import Condition, Problem
 from mask_pinns.problems.conditions import qualified
 from mask_pinns.problems.failures import attribute_errors_to
@@ -169,7 +169,8 @@ class _Probe:
         jet = self._jet(x, term.derivatives)
         fields = fields_of(jet, problem.fields, names, problem.title)
         with attribute_errors_to(f"the residual of {term.name!r}", problem.title):
-            parts = term.residuals(Points(x, names), fields, term.place(problem.domain))
+            place = term.place(problem.domain)
+            parts = term.residuals(place.at(x, names), fields, place)
         return {name: residual.abs() for name, residual in qualified(term, parts).items()}
 
     def _jet(self, x: Tensor, derivatives: Derivatives) -> Jet:

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mask_pinns.domains import Points
 from mask_pinns.jets import ENGINES, Derivatives, Jet
 from mask_pinns.objective.adaptive_weights import AdaptiveWeights, MeanOverRanks
 from mask_pinns.objective.operators import Needs, needs, read_by
@@ -172,7 +171,7 @@ class Objective:
             )
         fields = fields_of(jet, problem.fields, names, owner, self.needs[term.name].parts)
         place = self.places[term.name]
-        residuals = term.residuals(Points(x, names), fields, place)
+        residuals = term.residuals(place.at(x, names), fields, place)
         if not residuals or not all(isinstance(part, str) for part in residuals):
             raise ValueError(
                 f"the residual {term.name!r} of {problem.title} gives {dict(residuals)!r}; expected a tensor, a tuple "

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from mask_pinns.domains import Points
 from mask_pinns.jets import Derivatives, Jet, canonical
 from mask_pinns.objective.live_numbers import LiveNumbers
 from mask_pinns.problems import Condition, Problem
@@ -127,7 +126,7 @@ def _coefficients(term: Condition, problem: Problem, plain: Derivatives, members
     names, place = problem.domain.names, term.place(problem.domain)
     n = 4 * max(1, len(place))
     values = {m: torch.empty(n, len(problem.fields), device="meta") for m in plain.indices}
-    points = Points(torch.empty(n, len(names), device="meta"), names)
+    points = place.at(torch.empty(n, len(names), device="meta"), names)
     jet = Jet(plain, values)
     fields: dict[str, Field] = {f: SymbolicField(jet, i, f, names, "") for i, f in enumerate(problem.fields)}
     try:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mask_pinns.domains import Domain
 
@@ -61,7 +61,10 @@ def quasi_random_points(domain: Domain) -> Tensor:
 
 
 def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str) -> Evaluation:
-    """The grid and values of an .npz file with one array for each coordinate and each field that is known.
+    """The points and values of an .npz file with one array for each coordinate and each field that is known.
+
+    Values are on the grid of the coordinates, with one dimension for each, or at scattered points: (M,) with
+    coordinates (M,), or (M, T) with times (T,).
 
     Raises ValueError for a file with other content, naming the problem `title` and the array.
     """
@@ -72,19 +75,42 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
             raise ValueError(f"{title}: the reference {path.name} has no array {name!r}")
         if not data[name].isfinite().all():
             raise ValueError(f"{title}: {name!r} in the reference {path.name} is not finite everywhere")
+    gives_points = _gives_points(domain, data, known)
     axes = {name: data[name] for name in domain.names}
     for name, axis in axes.items():
-        _check_axis(axis, domain[name], f"{title}: axis {name!r} in {path.name}")
-    shape = tuple(map(len, axes.values()))
+        what = f"{title}: {name!r} in {path.name}"
+        check = _check_column if gives_points and name != "t" else _check_axis
+        check(axis, domain[name], what)
+    shape = _column_shape(axes) if gives_points else tuple(map(len, axes.values()))
     for name in known:
         if data[name].shape != shape:
             raise ValueError(
-                f"{title}: {name!r} in {path.name} has shape {tuple(data[name].shape)}; its axes say {shape}"
+                f"{title}: {name!r} in {path.name} has shape {tuple(data[name].shape)}; its "
+                f"{'points' if gives_points else 'axes'} say {shape}"
             )
     unknown = torch.full(shape, torch.nan, dtype=torch.float64)
     values = torch.stack([data.get(f, unknown).reshape(-1) for f in fields], 1)
     check_nonzero(values, f"{title}: the reference {path.name}")
+    if gives_points:
+        return Evaluation({}, _at_all_times(axes), values)
     return Evaluation(axes, mesh(list(axes.values())), values)
+
+
+def _gives_points(domain: Domain, data: Mapping[str, Tensor], known: Sequence[str]) -> bool:
+    """Whether values are given at scattered points, times by columns, and not on a grid."""
+    return len(domain.spatial) > 1 and data[known[0]].ndim == 1 + ("t" in domain.names)
+
+
+def _column_shape(axes: Mapping[str, Tensor]) -> tuple[int, ...]:
+    points = next(len(axis) for name, axis in axes.items() if name != "t")
+    return (points, len(axes["t"])) if "t" in axes else (points,)
+
+
+def _at_all_times(axes: Mapping[str, Tensor]) -> Tensor:
+    """Scattered points at every time, (M T, D), the time running fastest."""
+    times = len(axes.get("t", (0,)))
+    columns = [c.repeat(_column_shape(axes)[0]) if n == "t" else c.repeat_interleave(times) for n, c in axes.items()]
+    return torch.stack(columns, 1)
 
 
 def check_nonzero(values: Tensor, what: str) -> None:
@@ -119,3 +145,14 @@ def _check_axis(axis: Tensor, bounds: tuple[float, float], what: str) -> None:
     slack = AXIS_TOLERANCE * (high - low)
     if axis[0] < low - slack or axis[-1] > high + slack:
         raise ValueError(f"{what} runs from {axis[0]:g} to {axis[-1]:g}, outside the domain's [{low:g}, {high:g}]")
+
+
+def _check_column(column: Tensor, bounds: tuple[float, float], what: str) -> None:
+    """Raises ValueError for coordinates of scattered points that are no list, or lie outside."""
+    if column.ndim != 1 or not len(column):
+        raise ValueError(f"{what} has shape {tuple(column.shape)}; expected the coordinate of each point, 1-D")
+    low, high = bounds
+    slack = AXIS_TOLERANCE * (high - low)
+    least, most = float(column.min()), float(column.max())
+    if least < low - slack or most > high + slack:
+        raise ValueError(f"{what} runs from {least:g} to {most:g}, outside the domain's [{low:g}, {high:g}]")

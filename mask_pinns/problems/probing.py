@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Generator, Tensor
 
-from mask_pinns.domains import Domain, Points
+from mask_pinns.domains import Domain
 from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.functions import sin
 from mask_pinns.problems.checks import check_shape
@@ -83,7 +83,7 @@ class ProbeFields:
         """Points of a term's place, equally many on each piece."""
         draw = Generator().manual_seed(1)
         return term.place(self.problem.domain).draw(
-            lambda dimension: torch.rand(count, dimension, dtype=torch.float64, generator=draw)
+            count, lambda dimension, n: torch.rand(n, dimension, dtype=torch.float64, generator=draw)
         )
 
     def waves(self, coordinates: Jet) -> Jet:
@@ -109,7 +109,8 @@ class ProbeFields:
         owner = problem.title if term is problem.equation else f"condition {term.name!r} of {problem.title}"
         with attribute_errors_to(f"the residual {term.name!r}", problem.title):
             fields = fields_of(Jet(term.derivatives, streams), problem.fields, names, owner)
-            parts = term.residuals(Points(x, names), fields, term.place(problem.domain))
+            place = term.place(problem.domain)
+            parts = term.residuals(place.at(x, names), fields, place)
         n = len(x) // 2 if term.paired else len(x)
         return {
             k: check_shape(r, n, f"the residual {k!r} of {problem.title}") for k, r in qualified(term, parts).items()

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from mask_pinns.domains import Domain, Points
+from mask_pinns.domains import Box, Domain, Points
 from mask_pinns.problems.checks import check_derivatives, check_scales, check_shape, checked_names
 from mask_pinns.problems.coefficients import (
     coefficient_fields,
@@ -52,19 +52,23 @@ MAX_GRID_POINTS = 10**8
 """Largest number of points of an evaluation grid."""
 
 
-class _DeclaredConditions:
-    """The attribute `conditions` of a problem: reads what is declared, an attribute or a property, once as a tuple."""
+class _ReadOnce:
+    """An attribute of a problem, `domain` or `conditions`: reads what is declared, a value or a property, once."""
 
-    def __init__(self, declared: Any) -> None:
-        self.declared = declared
+    def __init__(self, declared: Any, convert: Callable[[Any, str], Any]) -> None:
+        self.declared, self.convert = declared, convert
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if hasattr(self.declared, "__set_name__"):
+            self.declared.__set_name__(owner, name)
 
     def __get__(self, problem: Any, owner: Any) -> Any:
         if problem is None:
             return self.declared
-        cache = vars(problem).setdefault("_conditions", {})  # by descriptor: a subclass may use super().conditions
+        cache = vars(problem).setdefault("_declarations", {})  # by descriptor: a subclass may use super().conditions
         if id(self) not in cache:
             get = getattr(self.declared, "__get__", None)
-            cache[id(self)] = _as_conditions(get(problem, owner) if get else self.declared, problem.title)
+            cache[id(self)] = self.convert(get(problem, owner) if get else self.declared, problem.title)
         return cache[id(self)]
 
 
@@ -125,14 +129,16 @@ class Problem:
         for name in {"__init__", "__post_init__"} & set(vars(cls)):
             raise ValueError(f"{cls.__name__} defines {name}: declare coefficients instead, and properties of them")
         refuse_trainable(cls)
-        if "conditions" in vars(cls):
-            cls.conditions = _DeclaredConditions(vars(cls)["conditions"])
+        for name, convert in (("conditions", _as_conditions), ("domain", lambda declared, title: declared)):
+            if name in vars(cls):
+                setattr(cls, name, _ReadOnce(vars(cls)[name], convert))
         declare_coefficients(cls, taken={"name", *Problem.__annotations__, *dir(Problem)})
 
     def __post_init__(self) -> None:
         convert_coefficients(self)
         if not hasattr(type(self), "domain") or not isinstance(self._declared("domain"), Domain):
             raise ValueError(f"{self.title} has no domain; declare e.g. domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))")
+        self.domain.check()
         self._check_fields()
         derivatives = checked_names(self._declared("derivatives"), self.title)
         check_derivatives(derivatives, self.domain, self.title)
@@ -237,11 +243,13 @@ class Problem:
         if self._declared("reference") is not None:
             path = Path(inspect.getfile(type(self))).parent / str(self.reference)
             return load_reference(path, self.domain, self.fields, self.title)
+        axes: dict[str, Tensor] = {}
         if self.grid is None and len(self.domain) >= QUASI_RANDOM_FROM:
-            axes: dict[str, Tensor] = {}
             points = quasi_random_points(self.domain)
         else:
             axes, points = self._grid()
+        if not isinstance(self.domain, Box):
+            axes, points = {}, points[self.domain.contains(Points(points, self.domain.names))]
         values = self.solution(points)
         if values is not None and not (values.isfinite() | values.isnan().all(0)).all():
             raise ValueError(f"{self.title}.exact is not finite everywhere on the evaluation grid")

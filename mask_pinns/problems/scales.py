@@ -22,7 +22,6 @@ from math import exp, isfinite, log
 import torch
 from torch import Tensor
 
-from mask_pinns.domains import Points
 from mask_pinns.problems.conditions import Condition
 from mask_pinns.problems.conditions.targets import target_values
 from mask_pinns.problems.failures import attribute_errors_to
@@ -102,7 +101,8 @@ class _Estimate:
             return []
         x = self.probe.points(condition)
         with attribute_errors_to(f"the target of {field} in condition {condition.name!r}", self.problem.title):
-            values = target_values(target, Points(x, self.problem.domain.names), condition.name, field)
+            p = condition.place(self.problem.domain).at(x, self.problem.domain.names)
+            values = target_values(target, p, condition.name, field)
         return [torch.as_tensor(values, dtype=torch.float64).detach()]
 
     def _from_balances(self) -> None:

@@ -12,7 +12,7 @@ from mask_pinns import Box, Initial, Problem
 from mask_pinns.domains import Points
 from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.scalar import FUNCTIONS
-from mask_pinns.networks.hard_constraints import HardConstraints
+from mask_pinns.networks.exact import HardConstraints
 from mask_pinns.problems.library.allen_cahn import AllenCahn
 
 

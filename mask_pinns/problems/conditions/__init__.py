@@ -4,10 +4,21 @@ A term is its weight times the sum of the mean squares of its residuals on each 
 function of the points that returns a tensor of shape (N,). A new kind of condition is a subclass of `Condition`.
 """
 
-from mask_pinns.problems.conditions.boundary import Dirichlet, Neumann, Periodic
+from mask_pinns.problems.conditions.boundary import Dirichlet, Neumann, Periodic, Robin
 from mask_pinns.problems.conditions.condition import Condition, Equation, qualified
 from mask_pinns.problems.conditions.initial import Initial
 from mask_pinns.problems.conditions.pin import Pin
 from mask_pinns.problems.conditions.targets import Target
 
-__all__ = ["Condition", "Dirichlet", "Equation", "Initial", "Neumann", "Periodic", "Pin", "Target", "qualified"]
+__all__ = [
+    "Condition",
+    "Dirichlet",
+    "Equation",
+    "Initial",
+    "Neumann",
+    "Periodic",
+    "Pin",
+    "Robin",
+    "Target",
+    "qualified",
+]

@@ -6,6 +6,7 @@ Legend: N points on each piece, R pieces, D coordinates.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from torch import Tensor
@@ -27,8 +28,12 @@ class Condition:
         name: name of the loss term.
         at: fixed coordinates, name to value; the others cover the whole domain.
         residual: function of the points and of each field; it returns a tensor (N,), or a tuple or dict of them.
+            On a boundary, `p.normal.x` is a component of the outward unit normal.
         derivatives: the derivatives that the residual uses.
         weight: factor of this term in the loss.
+        where: a part of the boundary instead: a shape, a coordinate, a function of the points, or a tuple of them
+            (see `Region.boundary`).
+        within: a shape; the condition holds at all points of the domain inside of it.
 
     Example:
         >>> from mask_pinns import Box, Condition
@@ -45,11 +50,14 @@ class Condition:
     def __init__(
         self,
         name: str,
-        at: Mapping[str, float],
-        residual: Callable[..., Any],
+        at: Mapping[str, float] | None = None,
+        residual: Callable[..., Any] | None = None,
         derivatives: Sequence[str] = (),
         weight: float = 1.0,
+        where: Any = None,
+        within: Domain | None = None,
     ) -> None:
+        at = {} if at is None else at
         if not isinstance(name, str) or not name or "." in name:
             raise ValueError(f"a condition is called {name!r}; its name is a word without dots")
         if not (is_finite(weight) and weight >= 0):
@@ -58,6 +66,12 @@ class Condition:
             raise ValueError(f"condition {name!r}: at is {at!r}; expected fixed coordinates, e.g. {{'x': 0.5}}")
         if not callable(residual):
             raise ValueError(f"condition {name!r}: residual is {residual!r}; expected a function of p and the fields")
+        if where is not None and (at or within is not None):
+            raise ValueError(f"condition {name!r}: give one of at, where and within, not several")
+        if within is not None and not isinstance(within, Domain):
+            raise ValueError(f"condition {name!r}: within is {within!r}; expected a shape")
+        self.where = where_of(where, f"condition {name!r}")
+        self.within = within
         self.name = name
         self.weight = float(weight)
         self.at = {key: float(value) for key, value in at.items()}
@@ -71,11 +85,22 @@ class Condition:
 
     def place(self, domain: Domain) -> Place:
         """The place where this condition holds. Raises ValueError if the domain has no such place."""
-        for name, value in self.at.items():
+        if not self.where:
+            return self._section(domain if self.within is None else _part(domain, self.within), self.at)
+        try:
+            return domain.boundary(*self.where)
+        except ValueError as error:
+            raise ValueError(f"condition {self.name!r}: {error}") from None
+
+    def _section(self, domain: Domain, at: Mapping[str, float]) -> Place:
+        for name, value in at.items():
             low, high = domain[name]
             if not low <= value <= high:
                 raise ValueError(f"condition {self.name!r} fixes {name} = {value}, outside [{low}, {high}]")
-        return domain.section(self.at)
+        try:
+            return domain.section(at)
+        except ValueError as error:
+            raise ValueError(f"condition {self.name!r}: {error}") from None
 
     def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
         """Residuals by name at the points of all pieces of the place, each (R N,); a single one has the name ""."""
@@ -103,6 +128,21 @@ class Equation(Condition):
 
     def __init__(self, residual: Callable[..., Any], derivatives: Sequence[str]) -> None:
         super().__init__("pde", {}, residual, derivatives)
+
+
+@lru_cache(maxsize=64)
+def _part(domain: Domain, shape: Domain) -> Domain:
+    """The part of a domain inside of a shape: always the same object, whose places are found once."""
+    return domain & shape
+
+
+def where_of(where: Any, owner: str) -> tuple[Any, ...]:
+    """Places on the boundary as a tuple. Raises ValueError for anything but coordinates, shapes and functions."""
+    places = () if where is None else tuple(where) if isinstance(where, tuple | list) else (where,)
+    for place in places:
+        if not (isinstance(place, str | Domain) or callable(place)):
+            raise ValueError(f"{owner}: {place!r} is no place; expected a coordinate, a shape, or a function of p")
+    return places
 
 
 def qualified(term: Condition, residuals: Mapping[str, Any]) -> dict[str, Any]:

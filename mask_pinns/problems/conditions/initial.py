@@ -54,7 +54,7 @@ class Initial(Prescribing, Condition):
     def place(self, domain: Domain) -> Place:
         if "t" not in domain:
             raise ValueError(f"condition {self.name!r} needs a coordinate t; the domain has {', '.join(domain.names)}")
-        return domain.section({"t": domain["t"][0]})
+        return self._section(domain, {"t": domain["t"][0]})
 
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         super().check(domain, fields)

@@ -34,7 +34,7 @@ class Pin(Prescribing, Condition):
         if missing := [c for c in self.at if c not in domain]:
             raise ValueError(f"condition {self.name!r} fixes {missing[0]}; the domain has {', '.join(domain.names)}")
         corner = {c: domain[c][0] for c in domain.names if c != "t" or len(domain) == 1}
-        return Condition(self.name, corner | self.at, lambda *_: None).place(domain)
+        return self._section(domain, corner | self.at)
 
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         super().check(domain, fields)

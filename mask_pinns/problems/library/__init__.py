@@ -9,6 +9,7 @@ from mask_pinns.problems.library.helmholtz import Helmholtz
 from mask_pinns.problems.library.kdv import KdV
 from mask_pinns.problems.library.klein_gordon import KleinGordon
 from mask_pinns.problems.library.kovasznay import Kovasznay
+from mask_pinns.problems.library.pipes import Pipes
 from mask_pinns.problems.library.wave import Wave
 from mask_pinns.problems.library.wave_two_modes import WaveTwoModes
 from mask_pinns.problems.problem import Problem
@@ -23,4 +24,5 @@ PROBLEMS: dict[str, type[Problem]] = {
     "klein_gordon": KleinGordon,
     "kovasznay": Kovasznay,
     "wave_two_modes": WaveTwoModes,
+    "pipes": Pipes,
 }

@@ -1,0 +1,294 @@
+"""Pieces of domains with shape: `BoundaryPiece`, what is left of surfaces, and `InteriorPiece`, with sections.
+
+Points are drawn on whole surfaces, or in the bounding box, and those that do not belong to the piece are left out: the
+rest is spread as evenly. A point of a surface belongs to the boundary of a domain if a small step along the normal
+leads out of the domain, and a step back into it.
+
+Legend: N points, D coordinates, K coordinates of a surface.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from mask_pinns.domains.places import Image, Piece, kronecker, same_points
+from mask_pinns.domains.points import Points
+from mask_pinns.domains.surfaces import Solid, Surface
+
+TRIALS = (2**14, 2**18)
+"""Numbers of fixed candidates by which the share of a piece is estimated; the second if the first finds nothing."""
+COINCIDENCE = 1e-9
+"""Largest distance between surfaces that are the same, relative to the size of the domain."""
+MOST_OF_ALL = 1 - 1e-9
+"""Largest share of a piece whose candidates are tried: the few that are not found by fixed candidates."""
+
+Filter = Callable[[Points], Tensor]
+
+
+class Space(Protocol):
+    """What pieces ask of a domain."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def low(self) -> tuple[float, ...]: ...
+
+    @property
+    def high(self) -> tuple[float, ...]: ...
+
+    @property
+    def size(self) -> float: ...
+
+    def contains(self, p: Points) -> Tensor: ...
+
+    def distance(self, p: Points) -> Tensor: ...
+
+    def __getitem__(self, name: str) -> tuple[float, float]: ...
+
+
+class TriedPiece(Piece):
+    """The base class of pieces whose candidates are tried: share and measure by fixed candidates."""
+
+    domain: Space
+    whole: float
+    """The measure of all candidates."""
+
+    @cached_property
+    def share(self) -> float:  # type: ignore[override]
+        """The share of candidates that belong to the piece; 0 if none was found."""
+        return next((found for n in TRIALS if (found := self.found(n))), 0.0)
+
+    def found(self, n: int) -> float:
+        """The share of n fixed candidates that belong to the piece."""
+        unit = kronecker(self.dimension, n) if self.dimension else torch.empty(1, 0, dtype=torch.float64)
+        return min(float(self.tried(unit)[1].double().mean()), MOST_OF_ALL)
+
+    @property
+    def measure(self) -> float:
+        """Its length, area, ..., estimated by fixed candidates."""
+        share = self.found(TRIALS[-1])
+        return self.whole * (1.0 if share == MOST_OF_ALL else share)
+
+    def mirrored(self, name: str) -> Piece:
+        return Image(self, self.domain.names.index(name), sum(self.domain[name]))
+
+    def coincides(self, other: Piece) -> bool:
+        return isinstance(other, TriedPiece | Image) and same_points(self, other)
+
+    def _points(self, x: Tensor) -> Points:
+        return Points(x, self.domain.names)
+
+
+@dataclass(frozen=True, eq=False)
+class InteriorPiece(TriedPiece):
+    """The points of a domain at which some coordinates have fixed values; all of it if there are none.
+
+    `solid` gives candidates in some coordinates that fill the domain better than its bounding box.
+    """
+
+    domain: Space
+    fixed: Mapping[str, float]
+    solid: Solid | None = None
+    normal: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def free(self) -> list[str]:
+        inside = self._solid.names if self._solid else ()
+        return [name for name in self.domain.names if name not in self.fixed and name not in inside]
+
+    @property
+    def _solid(self) -> Solid | None:
+        return self.solid if self.solid and not set(self.solid.names) & set(self.fixed) else None
+
+    @property
+    def dimension(self) -> int:
+        return len(self.free) + (self._solid.dimension if self._solid else 0)
+
+    @property
+    def whole(self) -> float:  # type: ignore[override]
+        lengths = [high - low for low, high in (self.domain[name] for name in self.free)]
+        return math.prod(lengths) * (self._solid.measure if self._solid else 1.0)
+
+    def points(self, unit: Tensor) -> Tensor:
+        columns = {name: unit.new_full((len(unit),), value) for name, value in self.fixed.items()}
+        for i, name in enumerate(self.free):
+            low, high = self.domain[name]
+            columns[name] = low + (high - low) * unit[:, i]
+        if self._solid:
+            columns |= dict(
+                zip(self._solid.names, self._solid.points(unit[:, len(self.free) :]).unbind(1), strict=True)
+            )
+        return torch.stack([columns[name] for name in self.domain.names], 1)
+
+    def tried(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.points(unit)
+        return x, self.holds(x)
+
+    def holds(self, x: Tensor) -> Tensor:
+        tolerance = COINCIDENCE * self.domain.size
+        at = [(x[:, i] - self.fixed[c]).abs() <= tolerance for i, c in enumerate(self.domain.names) if c in self.fixed]
+        inside = self.domain.contains(self._points(x))
+        if not at:
+            return inside
+        # A section may lie in the boundary, and so may a single point.
+        return torch.stack(at).all(0) & (inside | (self.domain.distance(self._points(x)) >= -tolerance))
+
+
+@dataclass(frozen=True, eq=False)
+class BoundaryPiece(TriedPiece):
+    """What belongs to the boundary of a domain of some surfaces, each with the sign of its normals there.
+
+    A surface that does not mention a coordinate reaches through all of the domain along it. `filters` are functions of
+    the points that say which of them belong to the piece.
+    """
+
+    domain: Space
+    surfaces: tuple[tuple[Surface, float], ...]
+    filters: tuple[Filter, ...] = ()
+    normal: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def _others(self) -> list[list[str]]:
+        """The coordinates along which each surface reaches through the domain."""
+        return [[c for c in self.domain.names if c not in surface.names] for surface, _ in self.surfaces]
+
+    @cached_property
+    def _measures(self) -> list[float]:
+        """The measures of the whole surfaces in the domain's coordinates."""
+        lengths = {c: self.domain[c][1] - self.domain[c][0] for c in self.domain.names}
+        return [
+            surface.measure * math.prod(lengths[c] for c in others)
+            for (surface, _), others in zip(self.surfaces, self._others, strict=True)
+        ]
+
+    @property
+    def whole(self) -> float:  # type: ignore[override]
+        return sum(self._measures)
+
+    @cached_property
+    def dimension(self) -> int:
+        most = max(s.dimension + len(others) for (s, _), others in zip(self.surfaces, self._others, strict=True))
+        return max(most, int(len(self.surfaces) > 1))
+
+    def points(self, unit: Tensor) -> Tensor:
+        return self._on_surfaces(unit)[0]
+
+    def _on_surfaces(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Candidates (N, D), and the surface (N,) of each: the first number selects it, and is stretched again."""
+        index = torch.zeros(len(unit), dtype=torch.long, device=unit.device)
+        if len(self.surfaces) > 1:
+            ends = torch.cumsum(unit.new_tensor([0.0, *self._measures]), 0) / self.whole
+            index = (torch.bucketize(unit[:, 0].contiguous(), ends, right=True) - 1).clamp(0, len(self.surfaces) - 1)
+            first = (unit[:, 0] - ends[index]) / (ends[index + 1] - ends[index])
+            unit = torch.cat([first.clamp(0.0, 1.0)[:, None], unit[:, 1:]], 1)
+        x = unit.new_empty(len(unit), len(self.domain.names))
+        for i in range(len(self.surfaces)):
+            rows = (index == i).nonzero()[:, 0]
+            x[rows] = self._on_surface(i, unit[rows])
+        return x, index
+
+    def _on_surface(self, i: int, unit: Tensor) -> Tensor:
+        surface, others = self.surfaces[i][0], self._others[i]
+        columns = dict(zip(surface.names, surface.points(unit[:, : surface.dimension]).unbind(1), strict=True))
+        for k, name in enumerate(others, surface.dimension):
+            low, high = self.domain[name]
+            columns[name] = low + (high - low) * unit[:, k]
+        return torch.stack([columns[name] for name in self.domain.names], 1)
+
+    def tried(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+        x, index = self._on_surfaces(unit)
+        normals = torch.zeros_like(x)
+        taken = torch.ones(len(x), dtype=torch.bool, device=x.device)
+        for i in range(len(self.surfaces)):
+            rows = (index == i).nonzero()[:, 0]
+            normals[rows] = self._normals(i, x[rows])
+            for earlier in self._repeats.get(i, ()):  # points of both are taken once
+                taken[rows] &= ~self._is_at(earlier, x[rows], normals[rows])
+        return x, taken & self._is_boundary(x, normals)
+
+    def _is_boundary(self, x: Tensor, normals: Tensor) -> Tensor:
+        """Whether the domain lies behind points (N, D) and not before them; and whether the filters agree."""
+        step = torch.finfo(x.dtype).eps ** 0.5 * self.domain.size * normals
+        within = self.domain.contains(self._points(x - step)) & ~self.domain.contains(self._points(x + step))
+        by_name = dict(zip(self.domain.names, normals.unbind(1), strict=True))
+        for function in self.filters:
+            within = within & _selected(function, Points(x, self.domain.names, lambda _: by_name))
+        return within
+
+    @cached_property
+    def _repeats(self) -> dict[int, list[int]]:
+        """For each surface, the earlier ones that coincide with a part of it."""
+        unit = kronecker(self.dimension, 64)
+        samples = torch.stack([self._on_surface(i, unit) for i in range(len(self.surfaces))])  # (M, 64, D)
+        repeats: dict[int, list[int]] = {}
+        for i in range(len(self.surfaces) - 1):
+            at = self._offset(i, samples.flatten(0, 1)) <= COINCIDENCE * self.domain.size
+            for j in at.unflatten(0, samples.shape[:2]).any(1).nonzero()[:, 0].tolist():
+                if j > i:
+                    repeats.setdefault(j, []).append(i)
+        return repeats
+
+    def _is_at(self, i: int, x: Tensor, normals: Tensor) -> Tensor:
+        same_side = (self._normals(i, x) * normals).sum(1) > 0.5
+        return (self._offset(i, x) <= COINCIDENCE * self.domain.size) & same_side
+
+    def _columns(self, i: int) -> list[int]:
+        return [self.domain.names.index(c) for c in self.surfaces[i][0].names]
+
+    def _offset(self, i: int, x: Tensor) -> Tensor:
+        return self.surfaces[i][0].offset(x[:, self._columns(i)])
+
+    def _normals(self, i: int, x: Tensor) -> Tensor:
+        """The outward normals (N, D) of surface i at points (N, D)."""
+        surface, sign = self.surfaces[i]
+        columns = self._columns(i)
+        normals = torch.zeros_like(x)
+        normals[:, columns] = sign * surface.normals(x[:, columns])
+        return normals
+
+    def normals(self, x: Tensor) -> Tensor:
+        """The outward normals (N, D) at points (N, D) of the piece: those of the nearest surface."""
+        if len(self.surfaces) == 1:
+            return self._normals(0, x)
+        nearest = torch.stack([self._offset(i, x) for i in range(len(self.surfaces))]).argmin(0)  # (N,)
+        normals = torch.zeros_like(x)
+        for i in range(len(self.surfaces)):
+            normals = torch.where((nearest == i)[:, None], self._normals(i, x), normals)
+        if not self._has_both_signs:
+            return normals
+        step = torch.finfo(x.dtype).eps ** 0.5 * self.domain.size * normals
+        return torch.where(self.domain.contains(self._points(x + step))[:, None], -normals, normals)
+
+    @cached_property
+    def _has_both_signs(self) -> bool:
+        """Whether a surface is there twice, with both signs."""
+        return len({id(surface) for surface, _ in self.surfaces}) < len(self.surfaces)
+
+    def normal_at(self, x: Tensor) -> Mapping[str, Tensor]:
+        names = {c for surface, _ in self.surfaces for c in surface.names}
+        columns = zip(self.domain.names, self.normals(x).unbind(1), strict=True)
+        return {name: column for name, column in columns if name in names}
+
+    def holds(self, x: Tensor) -> Tensor:
+        near = torch.stack([self._offset(i, x) for i in range(len(self.surfaces))]).amin(0)
+        return (near <= 1e-6 * self.domain.size) & self._is_boundary(x, self.normals(x))
+
+
+def _selected(function: Filter, p: Points) -> Tensor:
+    """Which points a user's function selects, (N,). Raises ValueError for anything but one truth value per point."""
+    result = function(p)
+    if not isinstance(result, Tensor) or result.dtype != torch.bool or result.shape != (len(p),):
+        what = f"{result.dtype}, {tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
+        raise ValueError(
+            f"the function that selects a part of the boundary gives {what}; expected a truth value for each of "
+            f"{len(p)} points, as lambda p: p.x > 0.5 does"
+        )
+    return result

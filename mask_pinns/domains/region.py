@@ -1,0 +1,200 @@
+"""`Region`: coordinates, and the places that conditions, points, pictures and constraints ask a domain for.
+
+Legend: N points, D coordinates.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from mask_pinns.domains.cuts import TRIALS, BoundaryPiece, Filter, InteriorPiece
+from mask_pinns.domains.places import SIDES, Piece, Place
+from mask_pinns.domains.surfaces import Bounds, Flat, Solid, Surface
+
+UNBOUNDED = (-float("inf"), float("inf"))
+
+Where = Any
+"""A place on the boundary: a coordinate's name, a shape, or a function of the points that selects a part."""
+
+
+class Region(ABC):
+    """Where a problem lives: any shape with named coordinates.
+
+    Attributes:
+        names: names of the D coordinates in order, single letters; `t`, if there is one, is time.
+        low, high: the corners of the bounding box; infinite where a shape has no end.
+    """
+
+    names: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    label = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """A shape that is an attribute of a problem is called by the attribute's name."""
+        self.label = self.label or name
+
+    def __getitem__(self, name: str) -> tuple[float, float]:
+        """(low, high) of one coordinate. Raises ValueError for a name that the domain does not have."""
+        if name not in self.names:
+            raise ValueError(f"the domain has no coordinate {name!r}; it has {', '.join(self.names)}")
+        i = self.names.index(name)
+        return self.low[i], self.high[i]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def time(self, x: Tensor) -> Tensor | None:
+        """The time (N,) of points (N, D); None for a domain without time."""
+        return x[:, self.names.index("t")] if "t" in self.names else None
+
+    @property
+    def spatial(self) -> tuple[str, ...]:
+        """The coordinates without time; time itself if there is nothing else."""
+        return tuple(name for name in self.names if name != "t") or self.names
+
+    @property
+    def size(self) -> float:
+        """The longest side of its bounding box in space."""
+        return max(self[name][1] - self[name][0] for name in self.spatial)
+
+    # ---- what a shape says of itself ------------------------------------------------------------------------
+
+    @abstractmethod
+    def contains(self, p: Any) -> Tensor:
+        """Whether points lie inside or on the boundary, (N,); p: Points with these coordinates, maybe more."""
+
+    @abstractmethod
+    def distance(self, p: Any) -> Any:
+        """A smooth function (N,), positive inside, zero on the boundary with slope 1, negative outside.
+
+        p: Points, or points with derivatives (`JetPoints`). It is about the distance in space near the boundary.
+        """
+
+    @abstractmethod
+    def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
+        """The surfaces of its boundary in space, each with the sign of its normals, inside a bounding box."""
+
+    def solid(self) -> Solid | None:
+        """Candidates for interior points that fill it better than its bounding box; None: there are none."""
+        return None
+
+    def factor(self, p: Any, length: float) -> Any:
+        """A smooth function, zero on the boundary, below 1 inside; it has a slope of about 1 / length there."""
+        distance = self.distance(p)
+        return distance / (distance + length)
+
+    def outer_factor(self, p: Any, length: float) -> Any:
+        """The same for points outside."""
+        distance = -self.distance(p)
+        return distance / (distance + length)
+
+    # ---- places ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _places(self) -> dict[Any, Place]:
+        return {}
+
+    def _kept(self, key: Any, make: Callable[[], Place]) -> Place:
+        """A place that is made once: it takes many points to find out how much of a surface belongs to it."""
+        if key not in self._places:
+            self._places[key] = make()
+        return self._places[key]
+
+    def section(self, fixed: Mapping[str, float]) -> Place:
+        """The points whose coordinates in `fixed` have these values; the whole interior if `fixed` is empty.
+
+        Raises ValueError if there are none.
+        """
+
+        def make() -> Place:
+            piece = InteriorPiece(self, dict(fixed), self.solid())
+            if not piece.share:
+                at = ", ".join(f"{name} = {value:g}" for name, value in fixed.items())
+                raise ValueError(f"{self!r} has no points at {at}" if at else f"{self!r} is empty")
+            return Place(((piece,),))
+
+        return self._kept(("section", *fixed.items()), make)
+
+    def boundary(self, *where: Where, side: str = "both", paired: bool = False) -> Place:
+        """Parts of the boundary in space: a piece for each wall across a coordinate, and for each shape.
+
+        Args:
+            where: names of coordinates (the ends of the bounding box across them), shapes (what belongs to both
+                boundaries), and functions of the points, all of which must select a point; without names and shapes,
+                they select from the whole boundary.
+            side: a key of SIDES, for coordinates.
+            paired: whether points on the two walls across a coordinate form pairs.
+
+        Raises ValueError for a part that does not belong to the boundary.
+        """
+        return self._kept(("boundary", where, side, paired), lambda: self._boundary(where, side, paired))
+
+    def walls(self, across: Sequence[str], side: str = "both") -> Place:
+        """The pieces of the boundary across these coordinates, in pairs of points on opposite walls."""
+        return self.boundary(*across, side=side, paired=True)
+
+    def _boundary(self, where: Sequence[Where], side: str, paired: bool) -> Place:
+        filters = tuple(w for w in where if not isinstance(w, str | Region))
+        shapes = [w for w in where if isinstance(w, str | Region)] or [self]
+        groups: list[tuple[Piece, ...]] = []
+        for item in shapes:
+            if isinstance(item, str):
+                walls = tuple(self._wall(item, end, filters) for end in SIDES[side])
+                groups += [walls] if paired else [(wall,) for wall in walls]
+            else:
+                groups.append((self._on_shape(item, filters),))
+        return Place(tuple(groups))
+
+    def _wall(self, name: str, end: int, filters: tuple[Filter, ...]) -> Piece:
+        bounds = {c: self[c] for c in self.spatial}
+        flat = Flat(bounds, name, self[name][end], (-1.0, 1.0)[end])
+        return self._found(BoundaryPiece(self, ((flat, 1.0),), filters), f"{name} = {self[name][end]:g}", filters)
+
+    def _on_shape(self, shape: Region, filters: tuple[Filter, ...]) -> Piece:
+        if strange := [c for c in shape.spatial if c not in self.names]:
+            raise ValueError(f"{shape!r} has the coordinate {strange[0]}; the domain has {', '.join(self.names)}")
+        surfaces = shape.surfaces({c: self[c] for c in self.spatial})
+        if shape is self:
+            return self._found(BoundaryPiece(self, tuple(surfaces), filters), "its boundary", filters)
+        inner = BoundaryPiece(self, tuple(surfaces), filters)
+        outer = BoundaryPiece(self, tuple((surface, -sign) for surface, sign in surfaces), filters)
+        for n in TRIALS:
+            kept = [piece for piece in (inner, outer) if piece.found(n)]
+            if len(kept) == 2:  # the domain lies inside of one part of the shape, and outside of another
+                return BoundaryPiece(self, (*inner.surfaces, *outer.surfaces), filters)
+            if kept:
+                return kept[0]
+        return self._found(inner, repr(shape), filters)
+
+    def _found(self, piece: BoundaryPiece, what: str, filters: Sequence[Filter]) -> Piece:
+        if not piece.share:
+            part = "no part that the function selects" if filters else "no part"
+            raise ValueError(f"{part} of {what} belongs to the boundary of the domain {self!r}")
+        return piece
+
+    @property
+    def measure(self) -> float:
+        """Its length, area, volume, ..., times the time."""
+        piece = InteriorPiece(self, {}, self.solid())
+        return piece.measure
+
+    # ---- checks ---------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raises ValueError for a domain without end, an empty one, and shapes taken away where there is nothing."""
+        for name in self.names:
+            if not all(map(math.isfinite, self[name])):
+                raise ValueError(f"{self!r} has no end along {name}: combine it with a Box: `& Box({name}=(0.0, 1.0))`")
+            if not self[name][0] < self[name][1]:
+                raise ValueError(f"{self!r} is empty: nothing is left along {name}")
+        self.section({})
