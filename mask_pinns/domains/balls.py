@@ -79,10 +79,6 @@ class Ball(Domain):
         """1 - r^2 / R^2."""
         return 1.0 - self._square(p) * (1 / self.radius**2)
 
-    def outer_factor(self, p: Any, length: float) -> Any:
-        """1 - R^2 / r^2, which follows the slope of solutions around a small hole."""
-        return 1.0 - self.radius**2 / self._square(p)
-
     def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
         return [(Sphere(self.names, tuple(self.centre.values()), self.radius), 1.0)]
 

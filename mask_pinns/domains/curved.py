@@ -143,10 +143,6 @@ class Ellipse(Domain):
     def factor(self, p: Any, length: float) -> Any:
         return self._level(p)
 
-    def outer_factor(self, p: Any, length: float) -> Any:
-        f = self._level(p)
-        return f / (f - 1.0)
-
     def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
         return [(Oval(self.names, tuple(self.centre.values()), tuple(self.axes.values())), 1.0)]
 

@@ -68,8 +68,7 @@ class TriedPiece(Piece):
 
     def found(self, n: int) -> float:
         """The share of n fixed candidates that belong to the piece."""
-        unit = kronecker(self.dimension, n) if self.dimension else torch.empty(1, 0, dtype=torch.float64)
-        return min(float(self.tried(unit)[1].double().mean()), MOST_OF_ALL)
+        return min(float(self.tried(kronecker(self.dimension, n))[1].double().mean()), MOST_OF_ALL)
 
     @property
     def measure(self) -> float:

@@ -132,7 +132,7 @@ class Intersection(_Combination):
         kept = [part for part in self.parts if not isinstance(part, Complement)]
         piece = BoundaryPiece(self, tuple(removed.surfaces({c: self[c] for c in self.spatial})))
         for n in (2**8, 2**16):
-            x = piece.points(kronecker(piece.dimension, n) if piece.dimension else torch.empty(1, 0).double())
+            x = piece.points(kronecker(piece.dimension, n))
             p = Points(x, self.names)
             if reduce(torch.logical_and, (part.contains(p) for part in kept)).any():
                 return

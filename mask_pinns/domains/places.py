@@ -138,8 +138,9 @@ def _drawn(group: Sequence[Piece], n: int, sample: Sample) -> list[Tensor]:
 def kronecker(dimension: int, n: int) -> Tensor:
     """A fixed sequence (n, d) that fills the unit cube evenly: multiples of powers of a root of r^(d+1) = r + 1.
 
-    Source: Roberts 2018 (the generalized golden ratio), float64.
+    A single row for d = 0. Source: Roberts 2018 (the generalized golden ratio), float64.
     """
+    n = n if dimension else 1
     root = 2.0
     for _ in range(64):
         root = (1 + root) ** (1 / (dimension + 1))

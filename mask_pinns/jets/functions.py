@@ -114,6 +114,21 @@ def cosh(z: Tensor, order: int) -> Values:
     return sinh(z, order + 1)[1:]
 
 
+def arctan(z: Tensor, order: int) -> Values:
+    """arctan z: (1 + z^2) f^(k+1) + 2 k z f^(k) + k (k - 1) f^(k-1) = 0, from f' = 1 / (1 + z^2)."""
+    slope = 1 / (1 + z * z)
+    values: list[Tensor] = [torch.arctan(z), slope]
+    for k in range(1, order):
+        values.append(-slope * (2 * k * z * values[k] + k * (k - 1) * values[k - 1]))
+    return list(values[: order + 1])
+
+
+def absolute(z: Tensor, order: int) -> Values:
+    """|z|, whose slope is the sign of z; it has a kink at 0."""
+    slope: Values = [torch.sign(z)] if order else []
+    return [z.abs(), *slope, *([None] * (order - 1))]
+
+
 def erf(z: Tensor, order: int) -> Values:
     """erf z; the k-th derivative is 2/sqrt(pi) (-1)^(k-1) H_(k-1)(z) exp(-z^2), H the Hermite polynomials."""
     gaussian = torch.exp(-z * z) * (2 / math.sqrt(math.pi))
@@ -131,6 +146,8 @@ FUNCTIONS: dict[str, Function] = {
     "sinh": sinh,
     "cosh": cosh,
     "erf": erf,
+    "arctan": arctan,
+    "atan": arctan,
     "sqrt": partial(power, exponent=0.5),
     "square": partial(power, exponent=2.0),
     "reciprocal": partial(power, exponent=-1.0),

@@ -27,6 +27,11 @@ class JetPoints:
         columns = (Jet.of_coordinates(x[:, i : i + 1], (n,), derivatives) for i, n in enumerate(names))
         return cls({n: Scalar(c.map(lambda s: s[:, 0])) for n, c in zip(names, columns, strict=True)})
 
+    @classmethod
+    def of_jet(cls, coordinates: Jet, names: Sequence[str]) -> JetPoints:
+        """The points of a jet (N, D), with its derivatives, whatever they are."""
+        return cls({n: Scalar(coordinates.map(lambda s, i=i: s[:, i])) for i, n in enumerate(names)})  # type: ignore[misc]
+
     def at(self, name: str, value: float) -> JetPoints:
         """The same points moved to a face: one coordinate is fixed, with derivatives of zero."""
         jet = self._coordinates[name].jet

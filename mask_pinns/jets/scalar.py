@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mask_pinns.jets.functions import FUNCTIONS, Function, power
+from mask_pinns.jets.functions import FUNCTIONS, Function, arctan, power
 from mask_pinns.jets.jet import Jet
 
 
@@ -104,6 +104,14 @@ def _applied(function: Function, scalar: Scalar) -> Scalar:
     return scalar.apply(function)
 
 
+def _arctan2(y: Scalar, x: Scalar) -> Scalar:
+    """The angle of (x, y) from -pi to pi, by the quotient that is below 1; it jumps where y = 0, x < 0."""
+    if not isinstance(y, Scalar) or not isinstance(x, Scalar):
+        raise ValueError("atan2 of a number; expected two functions of the coordinates")
+    angle = (y / x).apply(arctan).where(x.value.abs() >= y.value.abs(), -(x / y).apply(arctan))
+    return Scalar(Jet(angle.jet.derivatives, angle.jet.streams | {"": torch.atan2(y.value, x.value)}))
+
+
 OPERATIONS: dict[str, Any] = {
     "add": lambda a, b: a.__add__(b) if isinstance(a, Scalar) else b.__radd__(a),
     "sub": lambda a, b: a.__sub__(b) if isinstance(a, Scalar) else b.__rsub__(a),
@@ -111,6 +119,8 @@ OPERATIONS: dict[str, Any] = {
     "div": lambda a, b: a.__truediv__(b) if isinstance(a, Scalar) else b.__rtruediv__(a),
     "pow": lambda a, b: a.__pow__(b),
     "neg": lambda a: -a,
+    "atan2": _arctan2,
+    "arctan2": _arctan2,
     "zeros_like": lambda a: a.filled(0.0),
     "ones_like": lambda a: a.filled(1.0),
     "full_like": lambda a, fill_value: a.filled(fill_value),
@@ -133,7 +143,9 @@ def _lookup(name: str) -> Function:
 
 
 def _unsupported(name: str) -> ValueError:
-    return ValueError(f"the derivatives of {name!r} are not known here; known: + - * / **, {', '.join(FUNCTIONS)}")
+    return ValueError(
+        f"the derivatives of {name!r} are not known here; known: + - * / **, {', '.join(FUNCTIONS)}, atan2"
+    )
 
 
 def _constant(x: Any) -> float:

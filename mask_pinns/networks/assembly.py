@@ -17,6 +17,7 @@ from mask_pinns.networks import make_network
 from mask_pinns.networks.embeddings import make_embedding
 from mask_pinns.networks.exact import HardConstraints, check_constraints
 from mask_pinns.networks.field_scales import FieldScales
+from mask_pinns.networks.known import Features, known_parts
 from mask_pinns.networks.periodicity import check_periodic, smoothly_periodic
 from mask_pinns.networks.symmetry import Symmetry, check_symmetric
 from mask_pinns.problems import Condition, Periodic, Problem
@@ -40,9 +41,11 @@ class AssembledNetwork(JetNetwork):
         symmetry: Symmetry | None = None,
         field_scales: FieldScales | None = None,
         soft_reasons: Mapping[str, str] | None = None,
+        features: Features | None = None,
     ) -> None:
         super().__init__()
         self.embedding = embedding
+        self.features = features
         self.core = core
         self.constraints = constraints
         self.hard_conditions = tuple(hard_conditions)
@@ -55,7 +58,8 @@ class AssembledNetwork(JetNetwork):
         return outputs if self.constraints is None else self.constraints(jet, outputs)
 
     def _embedded(self, jet: Jet) -> Jet:
-        outputs: Jet = self.core(jet if self.embedding is None else self.embedding(jet))
+        inputs = jet if self.embedding is None else self.embedding(jet)
+        outputs: Jet = self.core(inputs if self.features is None else Jet.cat([inputs, self.features(jet)]))
         return outputs if self.field_scales is None else self.field_scales(outputs)
 
     def hidden(self) -> dict[str, Activation]:
@@ -88,24 +92,35 @@ def assemble(
     embedding_layers = make_embedding(problem.domain, embedding)
     check_periodic(problem, embedding.periodic)
     by_ansatz, by_embedding, soft_reasons = _hard_conditions(problem, constraints, embedding.periodic)
-    hard = HardConstraints(problem, by_ansatz, constraints.exact_time) if by_ansatz else None
+    has_known_part = bool(known_parts(problem))
+    hard = HardConstraints(problem, by_ansatz, constraints.exact_time) if by_ansatz or has_known_part else None
     if hard is not None:
         check_constraints(problem, [*by_ansatz, *by_embedding], hard)
     symmetry = Symmetry(problem.domain, problem.fields, constraints.symmetry) if constraints.symmetry else None
     hard_names = [c.name for c in (*by_ansatz, *by_embedding)]
     if symmetry is not None:
         check_symmetric(problem, symmetry, hard, [c for c in problem.conditions if c.name not in hard_names])
-    inputs = len(problem.domain) if embedding_layers is None else embedding_layers[-1].width
-    core = make_network(network, int(inputs), len(problem.fields))  # type: ignore[arg-type]  # an attribute of a layer
+    features = Features(problem)
+    inputs: Any = len(problem.domain) if embedding_layers is None else embedding_layers[-1].width
+    core = make_network(network, inputs + len(features), len(problem.fields))
     field_scales = _field_scales(problem, hard) if constraints.dimensionless else None
-    if embedding_layers is None and hard is None and symmetry is None and field_scales is None:
+    if all(part is None for part in (embedding_layers, hard, symmetry, field_scales)) and not len(features):
         return core
     if not isinstance(core, JetNetwork):
         raise ValueError(
-            f"{type(core).__name__} is not made of layers that act on jets: no embedding, scales, symmetry or exact "
-            "conditions can be added to it; make it a JetNetwork"
+            f"{type(core).__name__} is not made of layers that act on jets: no embedding, scales, symmetry, exact "
+            "conditions or known parts can be added to it; make it a JetNetwork"
         )
-    return AssembledNetwork(embedding_layers, core, hard, hard_names, symmetry, field_scales, soft_reasons)
+    return AssembledNetwork(
+        embedding_layers,
+        core,
+        hard,
+        hard_names,
+        symmetry,
+        field_scales,
+        soft_reasons,
+        features if len(features) else None,
+    )
 
 
 def _field_scales(problem: Problem, hard: HardConstraints | None) -> FieldScales:

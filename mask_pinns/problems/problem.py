@@ -94,6 +94,7 @@ class Problem:
         conditions: tuple of conditions (initial, boundary, ...).
         residual(p, u, ...): a tensor (N,), or a tuple or dict of them, zero where the PDE holds.
         exact(p): the solution, (N,) (for several fields a tuple, or a dict of those that are known); or
+        known_part(p), features(p): what is known of it; see these methods.
         reference: path of an .npz file beside the problem's own, with one array per coordinate and per field.
         grid: points per coordinate of the evaluation grid.
         scales: sizes of fields, by name, for the dimensionless form; by default `characteristic_scales` finds them.
@@ -179,6 +180,17 @@ class Problem:
     def exact(self, p: Any) -> Any:
         """The solution at the points, or None where it is not known in closed form."""
         return None
+
+    def known_part(self, p: Any) -> Any:
+        """A part of the solution that is known, e.g. a singularity in a corner: the network learns the rest.
+
+        It gives what `exact` gives, made of + - * / ** and the usual functions; None: nothing is known.
+        """
+        return None
+
+    def features(self, p: Any) -> tuple[Any, ...]:
+        """Further inputs of the network: functions of the coordinates of which the solution is made."""
+        return ()
 
     def __getstate__(self) -> dict[str, Any]:
         """The coefficients: a problem is pickled as its class with these, whatever its conditions contain."""

@@ -23,6 +23,7 @@ from mask_pinns.domains import Domain
 from mask_pinns.jets import Scalar
 from mask_pinns.jets.functions import tanh
 from mask_pinns.jets.points import JetPoints
+from mask_pinns.networks.known import Known
 from mask_pinns.problems import Condition
 from mask_pinns.problems.conditions import Target
 
@@ -40,6 +41,7 @@ class Ansatz:
         initial: targets of u, u_t at the earliest t; at most these two.
         walls: targets by coordinate and side (0 low, 1 high).
         extended: function that replaces the target of u after t0; None: the target itself.
+        known: a part of the field that is added to A + B N, so that targets are those of the rest.
     """
 
     domain: Domain
@@ -47,6 +49,7 @@ class Ansatz:
     initial: list[Target] = field(default_factory=list)
     walls: dict[str, dict[int, Target]] = field(default_factory=dict)
     extended: Target | None = None
+    known: Known | None = None
 
     def lift(self, p: JetPoints, walls: int | None = None) -> Scalar | float:
         """A, with the corrections of the first `walls` coordinates that have walls (by default all)."""
@@ -59,7 +62,7 @@ class Ansatz:
         result = self.lift(p, walls - 1)
         for side, target in targets.items():
             face = p.at(name, self.domain[name][side])
-            gap = target_on_jets(target, face) - self.lift(face, walls - 1)
+            gap = self.value(target, face) - self.lift(face, walls - 1)
             if isinstance(gap, Scalar) or gap:
                 result = result + gap * (self._distance(p, name, 1 - side) if len(targets) == 2 else 1.0)
         return result
@@ -72,10 +75,10 @@ class Ansatz:
 
     def _common_lift(self, p: JetPoints) -> Scalar | float:
         target = next(iter(next(iter(self.walls.values())).values()))
-        values = target_on_jets(target, p)
+        values = self.value(target, p)
         if not self.initial:
             return values
-        return self.initial_lift(p) + values - target_on_jets(target, p.at("t", self.domain["t"][0]))
+        return self.initial_lift(p) + values - self.value(target, p.at("t", self.domain["t"][0]))
 
     def join_both_ends_of_time(self, condition: Condition) -> None:
         """Makes initial values one of two walls across t if the last values are prescribed too.
@@ -109,9 +112,9 @@ class Ansatz:
         if not self.initial:
             return 0.0
         if self.extended is not None:
-            return target_on_jets(self.extended, p)
+            return self.value(self.extended, p)
         start = p.at("t", self.domain["t"][0])
-        values = [target_on_jets(target, start) for target in self.initial]
+        values = [self.value(target, start) for target in self.initial]
         has_slope = len(values) == 2 and (isinstance(values[1], Scalar) or values[1])
         return values[0] + values[1] * self._time_factor(p) * self.time if has_slope else values[0]
 
@@ -124,6 +127,11 @@ class Ansatz:
         low, high = self.domain[name]
         x = getattr(p, name)
         return (x - low if side == 0 else high - x) * (1 / (high - low))
+
+    def value(self, target: Target, p: JetPoints) -> Scalar | float:
+        """The values of a target, less the part that is known."""
+        values = target_on_jets(target, p)
+        return values if self.known is None else values - self.known(p)
 
 
 def target_on_jets(target: Target, p: JetPoints) -> Scalar | float:

@@ -1,5 +1,6 @@
 """Hard constraints, conditions that hold by construction: each field is u = A(p) + B(p) N(p), N the network's output.
 
+A part S that the problem knows (`Problem.known_part`) is added: u = S + A + B N, and targets are those of u - S.
 B vanishes where conditions hold, A has the values that they prescribe: `ansatz.py` makes both for initial values and
 walls across coordinates, `shapes.py` for shapes; `check_constraints` (checks.py) verifies them.
 """
@@ -17,6 +18,7 @@ from mask_pinns.jets import Derivatives, Jet, Scalar
 from mask_pinns.jets.points import JetPoints
 from mask_pinns.networks.exact.ansatz import Ansatz, target_on_jets
 from mask_pinns.networks.exact.shapes import Blend
+from mask_pinns.networks.known import known_parts
 from mask_pinns.problems import Condition, Dirichlet, Initial, Periodic, Problem
 from mask_pinns.problems.conditions import Target
 
@@ -44,7 +46,8 @@ class HardConstraints:
         self.arguments = [condition.name for condition in conditions], time
         if time is not None and not time > 0:
             raise ValueError(f"exact_time is {time}; it must be above 0")
-        self.fields = {name: Blend(Ansatz(domain)) for name in problem.fields}
+        known = known_parts(problem)
+        self.fields = {name: Blend(Ansatz(domain, known=known.get(name))) for name in problem.fields}
         for condition in conditions:
             if type(condition) is Initial:  # a subclass may mean something else
                 self._add_initial(condition, domain["t"][1] - domain["t"][0] if time is None else time)
@@ -94,6 +97,10 @@ class HardConstraints:
                 raise ValueError(
                     f"condition {condition.name!r} sets {', '.join(given)}; exact are {name}, or {name} and {name}_t"
                 )
+            if len(given) == 2 and ansatz.known is not None:
+                raise ValueError(
+                    f"condition {condition.name!r} cannot be exact: {name} has a known part, and {name}_t too"
+                )
             if given:
                 ansatz.time, ansatz.initial = time, [condition.targets[key] for key in expected]
                 ansatz.extended = condition.extended.get(name)
@@ -105,6 +112,8 @@ class HardConstraints:
         for i, blend in enumerate(self.fields.values()):
             n = Scalar(outputs.map(lambda s, i=i: s[:, i]))  # type: ignore[misc]  # mypy: lambda with a default
             u = n * blend.factor(p) + blend.lift(p) if blend.prescribes else n
+            if blend.ansatz.known is not None:
+                u = u + blend.ansatz.known(p)
             columns.append(u.jet.map(lambda s: s[:, None]))
         return Jet.cat(columns)
 

@@ -20,19 +20,18 @@ from functools import partial
 from math import prod
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from mask_pinns.domains import Domain
 from mask_pinns.domains.places import Place, kronecker
 from mask_pinns.jets import Scalar
 from mask_pinns.jets.points import JetPoints
-from mask_pinns.networks.exact.ansatz import Ansatz, target_on_jets
+from mask_pinns.networks.exact.ansatz import Ansatz
 from mask_pinns.problems import Condition
 from mask_pinns.problems.conditions import Target
 
-LENGTH = 0.25
-"""Length over which the factor of a shape without a size rises, relative to the size of the domain."""
+LENGTH = 0.5
+"""Length over which the factor of a hole rises, relative to the size of the domain.
+
+Around small holes, shorter ones (their radius, a quarter) make A and B rough: Gauss-Newton took more steps."""
 MEETING = 1e-3
 """Factors below this on another group's boundary tell that both meet."""
 SAMPLES = 4096
@@ -84,7 +83,7 @@ class Blend:
         p = self.ansatz.domain
         factors = self._factors()
         for i, (place, _) in enumerate(factors):
-            x = place.draw(SAMPLES, lambda d, n: kronecker(d, n) if d else torch.empty(1, 0).double())
+            x = place.draw(SAMPLES, kronecker)
             for j, (_, factor) in enumerate(factors):
                 if i != j and bool((factor(place.at(x, p.names)) < MEETING).any()):
                     raise ValueError(
@@ -133,10 +132,10 @@ class Blend:
 
     def _target(self, target: Target, p: JetPoints) -> Scalar | float:
         """T_i."""
-        values = target_on_jets(target, p)
+        values = self.ansatz.value(target, p)
         if not self.ansatz.initial:
             return values
-        start = target_on_jets(target, p.at("t", self.ansatz.domain["t"][0]))
+        start = self.ansatz.value(target, p.at("t", self.ansatz.domain["t"][0]))
         return self.ansatz.initial_lift(p) + (values - start)
 
     def factor(self, p: JetPoints) -> Scalar | float:
@@ -155,5 +154,4 @@ def _same(a: Target, b: Target) -> bool:
 def _interior(domain: Domain) -> Any:
     """Fixed points inside of a domain."""
     place = domain.section({})
-    x: Tensor = place.check_points(torch.empty(0, dtype=torch.float64), 1024)
-    return place.at(x, domain.names)
+    return place.at(place.draw(SAMPLES, kronecker), domain.names)

@@ -10,6 +10,7 @@ from mask_pinns.problems.library.kdv import KdV
 from mask_pinns.problems.library.klein_gordon import KleinGordon
 from mask_pinns.problems.library.kovasznay import Kovasznay
 from mask_pinns.problems.library.pipes import Pipes
+from mask_pinns.problems.library.poisson_boltzmann import PoissonBoltzmann
 from mask_pinns.problems.library.wave import Wave
 from mask_pinns.problems.library.wave_two_modes import WaveTwoModes
 from mask_pinns.problems.problem import Problem
@@ -25,4 +26,5 @@ PROBLEMS: dict[str, type[Problem]] = {
     "kovasznay": Kovasznay,
     "wave_two_modes": WaveTwoModes,
     "pipes": Pipes,
+    "poisson_boltzmann": PoissonBoltzmann,
 }
