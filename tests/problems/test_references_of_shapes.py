@@ -6,18 +6,21 @@ the stored values; what is left over is the error of the values, if they solve t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.polynomial.chebyshev import chebder, chebval
 from scipy.special import iv, kv
 
-from mask_pinns.problems.library.references import pipes, poisson_boltzmann
+from mask_pinns.problems.library.references import back_step, lid_cavity, pipes, poisson_boltzmann
 from mask_pinns.problems.library.references.poisson_boltzmann import particular
 from mask_pinns.problems.library.references.scattered import Reference, far_from
 
 FOLDER = Path(pipes.__file__).parent
-REFERENCES = [pipes.REFERENCE, poisson_boltzmann.REFERENCE]
+REFERENCES = [pipes.REFERENCE, poisson_boltzmann.REFERENCE, lid_cavity.REFERENCE]
+REFERENCES += [back_step.REFERENCE, back_step.NO_BACKFLOW]
 
 
 def stored(name: str) -> dict[str, np.ndarray]:
@@ -108,3 +111,134 @@ def test_poisson_boltzmann_around_the_disks(disk: tuple[float, float, float], te
 )
 def test_poisson_boltzmann_at_the_sides(axis: int, side: int, height: float) -> None:
     assert left_over_at_side(axis, side, height, width=0.15, terms=20) < 1e-9
+
+
+Triple = tuple[float, float, float]
+Given = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def no_slip(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return 0 * x, 0 * x
+
+
+def lid(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Without divergence, and as declared on the lid."""
+    return 4 * x * (1 - x), 4 * (1 - 2 * x) * (1 - y)
+
+
+def inlet(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return 4 * y * (1 - y), 0 * x
+
+
+def polynomials(x: np.ndarray, y: np.ndarray, degree: int, derivative: tuple[int, int] = (0, 0)) -> np.ndarray:
+    """Products of Chebyshev polynomials up to a total degree, or a derivative of theirs, (points, terms)."""
+
+    def along(s: np.ndarray, order: int) -> np.ndarray:
+        rows = np.eye(degree + 1)
+        return np.stack([chebval(s, chebder(row, order) if order else row) for row in rows], 1)
+
+    a, b = along(x, derivative[0]), along(y, derivative[1])
+    return np.stack([a[:, i] * b[:, j] for i in range(degree + 1) for j in range(degree + 1 - i)], 1)
+
+
+def momentum_residual(name: str, center: tuple[float, float], radius: float, degree: int) -> float:
+    """The largest residual of the momentum equation in a disk, relative to its largest term, of polynomials that are
+    fitted to the stored values: a stream function, so that div u = 0, and the pressure."""
+    data = stored(name)
+    x, y = (data["x"] - center[0]) / radius, (data["y"] - center[1]) / radius
+    near = np.hypot(x, y) < 1
+    x, y, u, v, p = x[near], y[near], data["u"][near], data["v"][near], data["P"][near]
+
+    def derivative(i: int, j: int, of: int = degree) -> np.ndarray:
+        return polynomials(x, y, of, (i, j)) / radius ** (i + j)
+
+    stream = np.vstack([derivative(0, 1), -derivative(1, 0)])[:, 1:]
+    c = np.append(0, np.linalg.lstsq(stream, np.concatenate([u, v]), rcond=None)[0])
+    d = np.linalg.lstsq(derivative(0, 0, degree - 2), p, rcond=None)[0]
+    inner = np.hypot(x, y) < 0.7  # differentiation enlarges errors most at the rim
+    worst = 0.0
+    for s, (i, j) in ((1, (0, 1)), (-1, (1, 0))):  # u = psi_y, v = -psi_x
+        carried = s * (u * (derivative(i + 1, j) @ c) + v * (derivative(i, j + 1) @ c))
+        viscous = 0.01 * s * (derivative(i + 2, j) @ c + derivative(i, j + 2) @ c)
+        push = derivative(j, i, degree - 2) @ d
+        worst = max(worst, np.abs(carried - viscous + push)[inner].max() / np.abs(carried)[inner].max())
+    return worst
+
+
+def left_over_at_wall(name: str, line: Triple, disk: Triple, given: Given = no_slip, degree: int = 10) -> float:
+    """What stream functions with the declared velocity on a line, a x + b y + c = 0, leave over in a disk."""
+    data, (a, b, c), (middle_x, middle_y, radius) = stored(name), line, disk
+    near = np.hypot(data["x"] - middle_x, data["y"] - middle_y) < radius
+    x, y, u, v = (data[key][near] for key in "xyuv")
+    s, t, gap = (x - middle_x) / radius, (y - middle_y) / radius, (a * x + b * y + c)[:, None]
+    q, q_x, q_y = (polynomials(s, t, degree, order) for order in ((0, 0), (1, 0), (0, 1)))
+    stream = np.vstack([2 * b * gap * q + gap**2 * q_y / radius, -2 * a * gap * q - gap**2 * q_x / radius])
+    return left_over(stream, np.concatenate([u, v]) - np.concatenate(given(x, y)))
+
+
+@pytest.mark.parametrize("center", [(0.5, 0.5), (0.3, 0.3), (0.3, 0.6)])
+def test_lid_cavity_conserves_mass_and_momentum(center: tuple[float, float]) -> None:
+    assert momentum_residual("lid_cavity", center, radius=0.2, degree=14) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("line", "disk", "given"),
+    [
+        ((0, 1, 0), (0.5, 0, 0.2), no_slip),
+        ((1, 0, 0), (0, 0.5, 0.2), no_slip),
+        ((-1, 0, 1), (1, 0.5, 0.2), no_slip),
+        ((0, -1, 1), (0.5, 1, 0.2), lid),
+    ],
+)
+def test_lid_cavity_at_the_walls(line: Triple, disk: Triple, given: Given) -> None:
+    assert left_over_at_wall("lid_cavity", line, disk, given) < 1e-6
+
+    def slipping(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return tuple(velocity + 1e-3 for velocity in given(x, y))
+
+    assert left_over_at_wall("lid_cavity", line, disk, slipping) > 1e-4
+
+
+def test_lid_cavity_pressure_is_zero_in_the_corner() -> None:
+    data = stored("lid_cavity")
+    x, y = data["x"] / 0.15, data["y"] / 0.15
+    near = np.hypot(x, y) < 1
+    c = np.linalg.lstsq(polynomials(x[near], y[near], 6), data["P"][near], rcond=None)[0]
+    assert abs(polynomials(np.zeros(1), np.zeros(1), 6) @ c) < 1e-4
+
+
+STEPS = ["back_step", "back_step_no_backflow"]
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("center", [(1, 0.5), (3, 0.5), (3, 1.5)])
+def test_back_step_conserves_mass_and_momentum(name: str, center: tuple[float, float]) -> None:
+    assert momentum_residual(name, center, radius=0.4, degree=12) < 1e-3
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize(
+    ("line", "disk", "given"),
+    [
+        ((0, 1, 0), (1, 0, 0.4), no_slip),
+        ((0, 1, 0), (3, 0, 0.4), no_slip),
+        ((0, -1, 1), (1, 1, 0.3), no_slip),
+        ((0, -1, 2), (3, 2, 0.4), no_slip),
+        ((1, 0, -2), (2, 1.5, 0.3), no_slip),
+        ((1, 0, 0), (0, 0.5, 0.4), inlet),
+    ],
+)
+def test_back_step_at_the_walls_and_the_inlet(name: str, line: Triple, disk: Triple, given: Given) -> None:
+    assert left_over_at_wall(name, line, disk, given, degree=9) < 5e-6
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_back_step_at_the_outlet(name: str) -> None:
+    """v = 0 and the declared pressure, up to slopes across the layer, whose width is nu / u."""
+    data = stored(name)
+    gap = 4 - data["x"]
+    near = gap < 0.02
+    u, v, p, gap = data["u"][near], data["v"][near], data["P"][near], gap[near]
+    expected = 0 if name == "back_step" else -100 * np.minimum(u, 0) ** 2
+    assert (np.abs(p - expected) < 0.15 * gap).all() and (np.abs(v) < 7 * gap).all()
+    assert u.min() < -0.01, "fluid comes in"

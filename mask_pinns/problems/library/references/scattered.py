@@ -45,8 +45,8 @@ class Reference:
     """Names of others' files in the folder to compare with."""
     corners: tuple[tuple[float, float], ...] = ()
     """Where the pressure is unbounded: others' values of it are compared at a distance only."""
-    checks: Callable[[Solution, np.ndarray, np.ndarray], dict[str, float]] | None = None
-    """More figures about the finest solution, from its points."""
+    checks: Callable[..., dict[str, float]] | None = None
+    """More figures: of the finest solution, x and y."""
     module: str = ""
     """The script, if it has another name."""
     stored: bool = True
