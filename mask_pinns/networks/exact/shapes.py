@@ -6,7 +6,8 @@ domain (`Domain.factor`); so have all walls across coordinates together, whose A
     B = product of all f_i                  A = sum of w_i T_i,   w_i = (1 / f_i) / (sum over k of 1 / f_k)
     T_i = g_i;  u0 + g_i(p) - g_i(p at t0) with initial values u0;  the Ansatz' A for the walls
 
-(inverse distance weights; Rvachev et al. 2001; Sukumar and Srivastava 2022). Where two groups meet, the weights have no
+A known part S of the solution has to be zero on the shapes: T_i = g_i - S would take it away again everywhere.
+The weights are by inverse distance (Rvachev et al. 2001; Sukumar and Srivastava 2022). Where two groups meet, the weights have no
 limit and no derivatives: then their targets must be one.
 
 Legend: N points.
@@ -24,7 +25,7 @@ from mask_pinns.domains import Domain
 from mask_pinns.domains.places import Place, kronecker
 from mask_pinns.jets import Scalar
 from mask_pinns.jets.points import JetPoints
-from mask_pinns.networks.exact.ansatz import Ansatz
+from mask_pinns.networks.exact.ansatz import Ansatz, target_on_jets
 from mask_pinns.problems import Condition
 from mask_pinns.problems.conditions import Target
 
@@ -132,10 +133,10 @@ class Blend:
 
     def _target(self, target: Target, p: JetPoints) -> Scalar | float:
         """T_i."""
-        values = self.ansatz.value(target, p)
+        values = target_on_jets(target, p)
         if not self.ansatz.initial:
             return values
-        start = self.ansatz.value(target, p.at("t", self.ansatz.domain["t"][0]))
+        start = target_on_jets(target, p.at("t", self.ansatz.domain["t"][0]))
         return self.ansatz.initial_lift(p) + (values - start)
 
     def factor(self, p: JetPoints) -> Scalar | float:
