@@ -14,13 +14,16 @@ import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
+from mask_pinns.domains import Box, Domain, Points
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mask_pinns.domains import Domain
-
 AXIS_TOLERANCE = 1e-6
 """By how much an axis of a reference, often in single precision, may exceed the domain, relative to its width."""
+
+OUTSIDE = 0.01
+"""By how much scattered points of a reference may lie outside of a shape, relative to its size: corners of a mesh."""
 
 QUASI_RANDOM_POINTS = 2**15
 """Number of points at which errors are computed in many dimensions."""
@@ -64,7 +67,7 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
     """The points and values of an .npz file with one array for each coordinate and each field that is known.
 
     Values are on the grid of the coordinates, with one dimension for each, or at scattered points: (M,) with
-    coordinates (M,), or (M, T) with times (T,).
+    coordinates (M,), or (M, T) with times (T,). Of a grid, the points in the domain count.
 
     Raises ValueError for a file with other content, naming the problem `title` and the array.
     """
@@ -91,9 +94,14 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
     unknown = torch.full(shape, torch.nan, dtype=torch.float64)
     values = torch.stack([data.get(f, unknown).reshape(-1) for f in fields], 1)
     check_nonzero(values, f"{title}: the reference {path.name}")
+    points = _at_all_times(axes) if gives_points else mesh(list(axes.values()))
+    if isinstance(domain, Box):
+        return Evaluation({} if gives_points else axes, points, values)
+    inside = domain.contains(Points(points, domain.names))
     if gives_points:
-        return Evaluation({}, _at_all_times(axes), values)
-    return Evaluation(axes, mesh(list(axes.values())), values)
+        _check_inside(points[~inside], domain, f"{title}: the reference {path.name}")
+        return Evaluation({}, points, values)
+    return Evaluation({}, points[inside], values[inside])
 
 
 def _gives_points(domain: Domain, data: Mapping[str, Tensor], known: Sequence[str]) -> bool:
@@ -111,6 +119,14 @@ def _at_all_times(axes: Mapping[str, Tensor]) -> Tensor:
     times = len(axes.get("t", (0,)))
     columns = [c.repeat(_column_shape(axes)[0]) if n == "t" else c.repeat_interleave(times) for n, c in axes.items()]
     return torch.stack(columns, 1)
+
+
+def _check_inside(outside: Tensor, domain: Domain, what: str) -> None:
+    """Raises ValueError if points (N, D), which a domain does not contain, are not on its boundary up to rounding."""
+    far = outside[domain.distance(Points(outside, domain.names)) < -OUTSIDE * domain.size] if len(outside) else outside
+    if len(far):
+        example = ", ".join(f"{name} = {value:g}" for name, value in zip(domain.names, far[0].tolist(), strict=True))
+        raise ValueError(f"{what} has {len(far):,} points outside of the domain {domain!r}, e.g. {example}")
 
 
 def check_nonzero(values: Tensor, what: str) -> None:
