@@ -19,7 +19,7 @@ CORNERS = ((0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1,
 
 
 def lifted(domain: Domain, x: Tensor, time: float | None) -> Tensor:
-    """Points (M, 3) in space as points (M, D) of the domain."""
+    """Points (M, K) in space as points (M, D) of the domain."""
     columns = dict(zip(domain.spatial, x.unbind(1), strict=True))
     if time is not None:
         columns["t"] = torch.full((len(x),), time, dtype=x.dtype)
