@@ -78,12 +78,15 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
             raise ValueError(f"{title}: the reference {path.name} has no array {name!r}")
         if not data[name].isfinite().all():
             raise ValueError(f"{title}: {name!r} in the reference {path.name} is not finite everywhere")
-    gives_points = _gives_points(domain, data, known)
+    gives_points = _gives_points(domain, data[known[0]], f"{title}: {known[0]!r} in {path.name}")
     axes = {name: data[name] for name in domain.names}
     for name, axis in axes.items():
-        what = f"{title}: {name!r} in {path.name}"
-        check = _check_column if gives_points and name != "t" else _check_axis
-        check(axis, domain[name], what)
+        if gives_points and name != "t":
+            _check_column(axis, domain[name], f"{title}: {name!r} in {path.name}")
+        else:
+            _check_axis(axis, domain[name], f"{title}: axis {name!r} in {path.name}")
+    if gives_points:
+        _check_lengths(axes, f"{title}: {path.name}")
     shape = _column_shape(axes) if gives_points else tuple(map(len, axes.values()))
     for name in known:
         if data[name].shape != shape:
@@ -104,9 +107,28 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
     return Evaluation({}, points[inside], values[inside])
 
 
-def _gives_points(domain: Domain, data: Mapping[str, Tensor], known: Sequence[str]) -> bool:
-    """Whether values are given at scattered points, times by columns, and not on a grid."""
-    return len(domain.spatial) > 1 and data[known[0]].ndim == 1 + ("t" in domain.names)
+def _gives_points(domain: Domain, values: Tensor, what: str) -> bool:
+    """Whether values are given at scattered points, times by columns, and not on a grid.
+
+    Raises ValueError for values that are neither.
+    """
+    if len(domain.spatial) < 2:
+        return False
+    scattered, form = (2, "(points, times)") if "t" in domain.names else (1, "(points,)")
+    if values.ndim not in (scattered, len(domain)):
+        raise ValueError(
+            f"{what} has shape {tuple(values.shape)}; expected {form}, or a grid with a dimension for each of "
+            f"{', '.join(domain.names)}"
+        )
+    return values.ndim == scattered
+
+
+def _check_lengths(columns: Mapping[str, Tensor], what: str) -> None:
+    """Raises ValueError for scattered points that have more values of one coordinate than of another."""
+    lengths = {name: len(column) for name, column in columns.items() if name != "t"}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{n} of {name}" for name, n in lengths.items())
+        raise ValueError(f"{what} has {listed}; expected one of each for every point")
 
 
 def _column_shape(axes: Mapping[str, Tensor]) -> tuple[int, ...]:
