@@ -80,13 +80,7 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
             raise ValueError(f"{title}: {name!r} in the reference {path.name} is not finite everywhere")
     gives_points = _gives_points(domain, data[known[0]], f"{title}: {known[0]!r} in {path.name}")
     axes = {name: data[name] for name in domain.names}
-    for name, axis in axes.items():
-        if gives_points and name != "t":
-            _check_column(axis, domain[name], f"{title}: {name!r} in {path.name}")
-        else:
-            _check_axis(axis, domain[name], f"{title}: axis {name!r} in {path.name}")
-    if gives_points:
-        _check_lengths(axes, f"{title}: {path.name}")
+    _check_coordinates(axes, domain, gives_points, title, path.name)
     shape = _column_shape(axes) if gives_points else tuple(map(len, axes.values()))
     for name in known:
         if data[name].shape != shape:
@@ -100,11 +94,22 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
     points = _at_all_times(axes) if gives_points else mesh(list(axes.values()))
     if isinstance(domain, Box):
         return Evaluation({} if gives_points else axes, points, values)
-    inside = domain.contains(Points(points, domain.names))
+    counts = domain.contains(Points(points, domain.names))
     if gives_points:
-        _check_inside(points[~inside], domain, f"{title}: the reference {path.name}")
-        return Evaluation({}, points, values)
-    return Evaluation({}, points[inside], values[inside])
+        _check_inside(points[~counts], domain, f"{title}: the reference {path.name}")
+        counts[:] = True
+    return Evaluation({}, points[counts], values[counts])
+
+
+def _check_coordinates(axes: Mapping[str, Tensor], domain: Domain, gives_points: bool, title: str, file: str) -> None:
+    """Raises ValueError for coordinates that are no axes, or no columns of scattered points, in the domain's box."""
+    for name, axis in axes.items():
+        if gives_points and name != "t":
+            _check_column(axis, domain[name], f"{title}: {name!r} in {file}")
+        else:
+            _check_axis(axis, domain[name], f"{title}: axis {name!r} in {file}")
+    if gives_points:
+        _check_lengths(axes, f"{title}: {file}")
 
 
 def _gives_points(domain: Domain, values: Tensor, what: str) -> bool:
