@@ -1,7 +1,7 @@
 """`SolutionFigures`: draws the solution, the reference and the error for TensorBoard and the run folder.
 
 For one coordinate it draws curves, for two images. For more it draws images over the first two coordinates, with the
-others at the middle of the domain.
+others at the middle of the domain. A domain that is no box, and values at scattered points, are a `Scene`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,22 @@ from matplotlib.image import imsave
 
 from mask_pinns.callbacks.tensorboard import add_picture
 from mask_pinns.checkpoints.atomic_files import whole_file
+from mask_pinns.domains import Box
 from mask_pinns.module import MaskPINN
+from mask_pinns.pictures.panels import draw_scene
+from mask_pinns.pictures.scene import Scene, scene
 from mask_pinns.problems import Evaluation, Problem
 from mask_pinns.problems.determinacy import without_levels
 from mask_pinns.problems.evaluation_grid import mesh
 
 
-def picture_grid(problem: Problem) -> Evaluation:
-    """Returns the points to draw: the evaluation grid for one or two coordinates, else a plane through the middle."""
+def picture_grid(problem: Problem) -> Evaluation | Scene:
+    """Returns the points to draw: the evaluation grid for one or two coordinates, else a plane through the middle.
+
+    For a domain that is no box, and for a box with a reference at scattered points, it is a scene of several views.
+    """
+    if not isinstance(problem.domain, Box) or (problem.reference is not None and not problem.evaluation().axes):
+        return scene(problem)
     if len(problem.domain) <= 2:
         return problem.evaluation()
     axes = {}
@@ -36,11 +44,13 @@ def picture_grid(problem: Problem) -> Evaluation:
     return Evaluation(axes, points, problem.solution(points))
 
 
-def draw(problem: Problem, grid: Evaluation, predicted: np.ndarray, title: str) -> Figure:
+def draw(problem: Problem, grid: Evaluation | Scene, predicted: np.ndarray, title: str) -> Figure:
     """Draws a row of panels for each field: solution, reference and absolute error, the last two if they are known.
 
     A field that the problem determines up to a constant is drawn at the level of the reference.
     """
+    if isinstance(grid, Scene):
+        return draw_scene(problem, grid, predicted, title)
     true = None if grid.values is None else grid.values.numpy()
     if grid.values is not None:
         predicted = without_levels(problem, grid.points, torch.as_tensor(predicted), grid.values).numpy()

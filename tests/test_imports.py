@@ -19,7 +19,7 @@ FILES = sorted(p for room in ("mask_pinns", *TOP) for p in (ROOT / room).rglob("
 ROOMS = (
     "version", "process", "checkout", "registry", "catalog", "checks", "memory", "metrics", "settings", "jets",
     "domains", "problems", "networks", "objective", "optim", "checkpoints", "stepper", "module", "windows",
-    "datamodules", "callbacks", "report", "cli", "recipe", "__main__",
+    "pictures", "datamodules", "callbacks", "report", "cli", "recipe", "__main__",
 )  # fmt: skip
 # Rooms that know less than their place allows.
 KNOWS_ONLY = {
@@ -30,6 +30,7 @@ KNOWS_ONLY = {
     "domains": {"checks"},
     "problems": {"registry", "catalog", "checks", "metrics", "jets", "domains"},
     "optim": {"registry", "checks", "memory", "settings"},
+    "pictures": {"domains", "problems", "checkpoints"},
 }
 # These read the house as a whole, or are read as one piece, and say why here.
 LONGER: dict[str, str] = {}

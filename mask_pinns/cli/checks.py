@@ -145,7 +145,8 @@ OF_TRAINING = {
     "adaptive",
 }
 """Settings that only a training reads, with those in the next line."""
-OF_EVALUATION = {"folder", "ckpt_path", "predict_points", "resume"}
+OF_PREDICTION = ("predict_points", "vtu")
+OF_EVALUATION = {"folder", "ckpt_path", "resume", *OF_PREDICTION}
 
 
 def idle_flags(command: str, config: SimpleNamespace, module: MaskPINN) -> list[str]:
@@ -153,9 +154,9 @@ def idle_flags(command: str, config: SimpleNamespace, module: MaskPINN) -> list[
     if command != "fit":
         reasons = dict.fromkeys(OF_TRAINING - OF_EVALUATION, f"{command} does not train")
     else:
-        reasons = _idle_in_training(config, module) | {"predict_points": "it is for the command predict"}
-    if command in ("validate", "test"):
-        reasons["predict_points"] = "it is for the command predict"
+        reasons = _idle_in_training(config, module)
+    if command != "predict":
+        reasons |= dict.fromkeys(OF_PREDICTION, "it is for the command predict")
     reasons |= _idle_in_network(config, module) | _idle_by_term(module)
     lines = []
     for flag in dict.fromkeys(config.typed):

@@ -34,7 +34,7 @@ from mask_pinns.settings.values import parse_values, write_values
 LONG_FORMS = {
     "--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde", "--from": "--start_from",
 }  # fmt: skip
-NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points", "verify", "typed")
+NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points", "vtu", "verify", "typed")
 """Settings that are not necessary to repeat a run."""
 
 

@@ -32,6 +32,7 @@ from mask_pinns.cli.trainer import (
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.datamodules.points_file import outside, read_points
 from mask_pinns.module import MaskPINN
+from mask_pinns.pictures.vtu import require_vtu, write_vtu
 from mask_pinns.problems.determinacy import check_dependence, require_independent_points
 from mask_pinns.registry import lookup
 from mask_pinns.settings import (
@@ -237,7 +238,12 @@ def evaluate(run: Run, stage: str) -> int:
 
 
 def predict(run: Run) -> int:
-    """Writes points (N, D) and values (N, F) to prediction.npz, in the run folder or beside a single checkpoint."""
+    """Writes points (N, D) and values (N, F) to prediction.npz, in the run folder or beside a single checkpoint.
+
+    With --vtu also prediction.vtu (with time, several, and prediction.pvd), on a mesh of the domain.
+    """
+    if run.config.vtu:
+        require_vtu(run.module.problem.domain)
     file = run.config.predict_points
     points = (
         read_points(file, run.module.problem.domain.names) if file else run.module.problem.evaluation().points.numpy()
@@ -250,6 +256,9 @@ def predict(run: Run) -> int:
     with whole_file(folder / "prediction.npz", "wb") as out:
         np.savez(out, points=points, values=values)
     run.console.print(f"{len(points):,} points written to {folder / 'prediction.npz'}", highlight=False)
+    if run.config.vtu:
+        path = write_vtu(run.module.problem, run.module.predict, folder)
+        run.console.print(f"the solution in the domain, for ParaView: {path}", highlight=False, soft_wrap=True)
     return 0
 
 

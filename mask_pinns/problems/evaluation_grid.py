@@ -14,13 +14,16 @@ import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
+from mask_pinns.domains import Box, Domain, Points
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mask_pinns.domains import Domain
-
 AXIS_TOLERANCE = 1e-6
 """By how much an axis of a reference, often in single precision, may exceed the domain, relative to its width."""
+
+OUTSIDE = 0.01
+"""By how much scattered points of a reference may lie outside of a shape, relative to its size: corners of a mesh."""
 
 QUASI_RANDOM_POINTS = 2**15
 """Number of points at which errors are computed in many dimensions."""
@@ -64,7 +67,7 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
     """The points and values of an .npz file with one array for each coordinate and each field that is known.
 
     Values are on the grid of the coordinates, with one dimension for each, or at scattered points: (M,) with
-    coordinates (M,), or (M, T) with times (T,).
+    coordinates (M,), or (M, T) with times (T,). Of a grid, the points in the domain count.
 
     Raises ValueError for a file with other content, naming the problem `title` and the array.
     """
@@ -75,12 +78,9 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
             raise ValueError(f"{title}: the reference {path.name} has no array {name!r}")
         if not data[name].isfinite().all():
             raise ValueError(f"{title}: {name!r} in the reference {path.name} is not finite everywhere")
-    gives_points = _gives_points(domain, data, known)
+    gives_points = _gives_points(domain, data[known[0]], f"{title}: {known[0]!r} in {path.name}")
     axes = {name: data[name] for name in domain.names}
-    for name, axis in axes.items():
-        what = f"{title}: {name!r} in {path.name}"
-        check = _check_column if gives_points and name != "t" else _check_axis
-        check(axis, domain[name], what)
+    _check_coordinates(axes, domain, gives_points, title, path.name)
     shape = _column_shape(axes) if gives_points else tuple(map(len, axes.values()))
     for name in known:
         if data[name].shape != shape:
@@ -91,14 +91,49 @@ def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str
     unknown = torch.full(shape, torch.nan, dtype=torch.float64)
     values = torch.stack([data.get(f, unknown).reshape(-1) for f in fields], 1)
     check_nonzero(values, f"{title}: the reference {path.name}")
+    points = _at_all_times(axes) if gives_points else mesh(list(axes.values()))
+    if isinstance(domain, Box):
+        return Evaluation({} if gives_points else axes, points, values)
+    counts = domain.contains(Points(points, domain.names))
     if gives_points:
-        return Evaluation({}, _at_all_times(axes), values)
-    return Evaluation(axes, mesh(list(axes.values())), values)
+        _check_inside(points[~counts], domain, f"{title}: the reference {path.name}")
+        counts[:] = True
+    return Evaluation({}, points[counts], values[counts])
 
 
-def _gives_points(domain: Domain, data: Mapping[str, Tensor], known: Sequence[str]) -> bool:
-    """Whether values are given at scattered points, times by columns, and not on a grid."""
-    return len(domain.spatial) > 1 and data[known[0]].ndim == 1 + ("t" in domain.names)
+def _check_coordinates(axes: Mapping[str, Tensor], domain: Domain, gives_points: bool, title: str, file: str) -> None:
+    """Raises ValueError for coordinates that are no axes, or no columns of scattered points, in the domain's box."""
+    for name, axis in axes.items():
+        if gives_points and name != "t":
+            _check_column(axis, domain[name], f"{title}: {name!r} in {file}")
+        else:
+            _check_axis(axis, domain[name], f"{title}: axis {name!r} in {file}")
+    if gives_points:
+        _check_lengths(axes, f"{title}: {file}")
+
+
+def _gives_points(domain: Domain, values: Tensor, what: str) -> bool:
+    """Whether values are given at scattered points, times by columns, and not on a grid.
+
+    Raises ValueError for values that are neither.
+    """
+    if len(domain.spatial) < 2:
+        return False
+    scattered, form = (2, "(points, times)") if "t" in domain.names else (1, "(points,)")
+    if values.ndim not in (scattered, len(domain)):
+        raise ValueError(
+            f"{what} has shape {tuple(values.shape)}; expected {form}, or a grid with a dimension for each of "
+            f"{', '.join(domain.names)}"
+        )
+    return values.ndim == scattered
+
+
+def _check_lengths(columns: Mapping[str, Tensor], what: str) -> None:
+    """Raises ValueError for scattered points that have more values of one coordinate than of another."""
+    lengths = {name: len(column) for name, column in columns.items() if name != "t"}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{n} of {name}" for name, n in lengths.items())
+        raise ValueError(f"{what} has {listed}; expected one of each for every point")
 
 
 def _column_shape(axes: Mapping[str, Tensor]) -> tuple[int, ...]:
@@ -111,6 +146,14 @@ def _at_all_times(axes: Mapping[str, Tensor]) -> Tensor:
     times = len(axes.get("t", (0,)))
     columns = [c.repeat(_column_shape(axes)[0]) if n == "t" else c.repeat_interleave(times) for n, c in axes.items()]
     return torch.stack(columns, 1)
+
+
+def _check_inside(outside: Tensor, domain: Domain, what: str) -> None:
+    """Raises ValueError if points (N, D), which a domain does not contain, are not on its boundary up to rounding."""
+    far = outside[domain.distance(Points(outside, domain.names)) < -OUTSIDE * domain.size] if len(outside) else outside
+    if len(far):
+        example = ", ".join(f"{name} = {value:g}" for name, value in zip(domain.names, far[0].tolist(), strict=True))
+        raise ValueError(f"{what} has {len(far):,} points outside of the domain {domain!r}, e.g. {example}")
 
 
 def check_nonzero(values: Tensor, what: str) -> None:

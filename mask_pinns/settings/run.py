@@ -25,6 +25,8 @@ class RunSettings:
         ckpt_path: run folder or checkpoint to validate, test or predict with
         predict_points: .npy or .csv file of the points (N, D) of a prediction; a .csv file may begin with the names
             of the coordinates, in any order
+        vtu: write the prediction for ParaView too, on a mesh of the domain: prediction.vtu; with time, a file for each
+            of 11 times and prediction.pvd; for two or three coordinates in space, needs meshio
         explain: print the plan before training: points, terms, streams, cost
         dry_run: print the plan and do not train
     """
@@ -37,5 +39,6 @@ class RunSettings:
     verify: bool = setting(False, switch=True, decides=False)
     ckpt_path: str | None = setting(None, decides=False)
     predict_points: str | None = setting(None, decides=False)
+    vtu: bool = setting(False, switch=True, decides=False)
     explain: bool = setting(False, switch=True, decides=False)
     dry_run: bool = setting(False, switch=True, decides=False)
