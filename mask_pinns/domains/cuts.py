@@ -22,8 +22,8 @@ from mask_pinns.domains.places import Image, Piece, kronecker, same_points
 from mask_pinns.domains.points import Points
 from mask_pinns.domains.surfaces import Solid, Surface
 
-TRIALS = (2**14, 2**18)
-"""Numbers of fixed candidates by which the share of a piece is estimated; the second if the first finds nothing."""
+TRIALS = (2**10, 2**14, 2**18)
+"""Numbers of fixed candidates by which the share of a piece is estimated; a later one if those before find nothing."""
 COINCIDENCE = 1e-9
 """Largest distance between surfaces that are the same, relative to the size of the domain."""
 MOST_OF_ALL = 1 - 1e-9
@@ -106,7 +106,10 @@ class InteriorPiece(TriedPiece):
 
     @property
     def _solid(self) -> Solid | None:
-        return self.solid if self.solid and not set(self.solid.names) & set(self.fixed) else None
+        if self.solid is None or set(self.solid.names) & set(self.fixed):
+            return None
+        box = math.prod(self.domain[name][1] - self.domain[name][0] for name in self.solid.names)
+        return self.solid if self.solid.measure < box else None
 
     @property
     def dimension(self) -> int:
@@ -181,42 +184,42 @@ class BoundaryPiece(TriedPiece):
     def points(self, unit: Tensor) -> Tensor:
         return self._on_surfaces(unit)[0]
 
-    def _on_surfaces(self, unit: Tensor) -> tuple[Tensor, Tensor]:
-        """Candidates (N, D), and the surface (N,) of each: the first number selects it, and is stretched again."""
+    def _on_surfaces(self, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Candidates, their normals (N, D) and surfaces (N,): the first number selects it, and is stretched again."""
         index = torch.zeros(len(unit), dtype=torch.long, device=unit.device)
         if len(self.surfaces) > 1:
             ends = torch.cumsum(unit.new_tensor([0.0, *self._measures]), 0) / self.whole
             index = (torch.bucketize(unit[:, 0].contiguous(), ends, right=True) - 1).clamp(0, len(self.surfaces) - 1)
             first = (unit[:, 0] - ends[index]) / (ends[index + 1] - ends[index])
             unit = torch.cat([first.clamp(0.0, 1.0)[:, None], unit[:, 1:]], 1)
-        x = unit.new_empty(len(unit), len(self.domain.names))
+        x, normals = unit.new_zeros(2, len(unit), len(self.domain.names))
         for i in range(len(self.surfaces)):
             rows = (index == i).nonzero()[:, 0]
-            x[rows] = self._on_surface(i, unit[rows])
-        return x, index
+            x[rows], normals[rows] = self._on_surface(i, unit[rows])
+        return x, normals, index
 
-    def _on_surface(self, i: int, unit: Tensor) -> Tensor:
-        surface, others = self.surfaces[i][0], self._others[i]
-        columns = dict(zip(surface.names, surface.points(unit[:, : surface.dimension]).unbind(1), strict=True))
-        for k, name in enumerate(others, surface.dimension):
+    def _on_surface(self, i: int, unit: Tensor) -> tuple[Tensor, Tensor]:
+        (surface, sign), columns = self.surfaces[i], self._columns(i)
+        x, normals = unit.new_zeros(2, len(unit), len(self.domain.names))
+        x[:, columns], outward = surface.drawn(unit[:, : surface.dimension])
+        normals[:, columns] = sign * outward
+        for k, name in enumerate(self._others[i], surface.dimension):
             low, high = self.domain[name]
-            columns[name] = low + (high - low) * unit[:, k]
-        return torch.stack([columns[name] for name in self.domain.names], 1)
+            x[:, self.domain.names.index(name)] = low + (high - low) * unit[:, k]
+        return x, normals
 
     def tried(self, unit: Tensor) -> tuple[Tensor, Tensor]:
-        x, index = self._on_surfaces(unit)
-        normals = torch.zeros_like(x)
+        x, normals, index = self._on_surfaces(unit)
         taken = torch.ones(len(x), dtype=torch.bool, device=x.device)
-        for i in range(len(self.surfaces)):
+        for i, repeats in self._repeats.items():
             rows = (index == i).nonzero()[:, 0]
-            normals[rows] = self._normals(i, x[rows])
-            for earlier in self._repeats.get(i, ()):  # points of both are taken once
+            for earlier in repeats:  # points of both are taken once
                 taken[rows] &= ~self._is_at(earlier, x[rows], normals[rows])
         return x, taken & self._is_boundary(x, normals)
 
     def _is_boundary(self, x: Tensor, normals: Tensor) -> Tensor:
         """Whether the domain lies behind points (N, D) and not before them; and whether the filters agree."""
-        step = torch.finfo(x.dtype).eps ** 0.5 * self.domain.size * normals
+        step = self._step(x) * normals
         within = self.domain.contains(self._points(x - step)) & ~self.domain.contains(self._points(x + step))
         by_name = dict(zip(self.domain.names, normals.unbind(1), strict=True))
         for function in self.filters:
@@ -227,18 +230,15 @@ class BoundaryPiece(TriedPiece):
     def _repeats(self) -> dict[int, list[int]]:
         """For each surface, the earlier ones that coincide with a part of it."""
         unit = kronecker(self.dimension, 64)
-        samples = torch.stack([self._on_surface(i, unit) for i in range(len(self.surfaces))])  # (M, 64, D)
-        repeats: dict[int, list[int]] = {}
-        for i in range(len(self.surfaces) - 1):
-            at = self._offset(i, samples.flatten(0, 1)) <= COINCIDENCE * self.domain.size
-            for j in at.unflatten(0, samples.shape[:2]).any(1).nonzero()[:, 0].tolist():
-                if j > i:
-                    repeats.setdefault(j, []).append(i)
-        return repeats
+        samples = torch.stack([self._on_surface(i, unit)[0] for i in range(len(self.surfaces))])  # (M, 64, D)
+        every = range(len(self.surfaces))
+        offsets = torch.stack([self._offset(i, samples.flatten(0, 1)).unflatten(0, samples.shape[:2]) for i in every])
+        meets = (offsets <= COINCIDENCE * self.domain.size).any(2)  # (M, M)
+        meets = (meets | meets.T).tril(-1)  # a large surface's few samples may all miss the small one that it covers
+        return {j: meets[j].nonzero()[:, 0].tolist() for j in every if meets[j].any()}
 
     def _is_at(self, i: int, x: Tensor, normals: Tensor) -> Tensor:
-        same_side = (self._normals(i, x) * normals).sum(1) > 0.5
-        return (self._offset(i, x) <= COINCIDENCE * self.domain.size) & same_side
+        return (self._offset(i, x) <= COINCIDENCE * self.domain.size) & ((self._normals(i, x) * normals).sum(1) > 0.5)
 
     def _columns(self, i: int) -> list[int]:
         return [self.domain.names.index(c) for c in self.surfaces[i][0].names]
@@ -264,8 +264,13 @@ class BoundaryPiece(TriedPiece):
             normals = torch.where((nearest == i)[:, None], self._normals(i, x), normals)
         if not self._has_both_signs:
             return normals
-        step = torch.finfo(x.dtype).eps ** 0.5 * self.domain.size * normals
-        return torch.where(self.domain.contains(self._points(x + step))[:, None], -normals, normals)
+        outside = self._points(x + self._step(x) * normals)
+        return torch.where(self.domain.contains(outside)[:, None], -normals, normals)
+
+    def _step(self, x: Tensor) -> float:
+        """A small length, but one that is not lost by rounding far from the origin."""
+        far = max(abs(end) for name in self.domain.names for end in self.domain[name])
+        return max(torch.finfo(x.dtype).eps ** 0.5 * self.domain.size, 8 * torch.finfo(x.dtype).eps * far)
 
     @cached_property
     def _has_both_signs(self) -> bool:

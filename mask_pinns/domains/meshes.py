@@ -23,7 +23,6 @@ from mask_pinns.domains.domain import Domain, union
 from mask_pinns.domains.polygon import Polygon
 from mask_pinns.domains.surfaces import Bounds, Surface
 
-
 MOST_PAIRS = 2**21
 """Number of points times triangles that are tried at a time."""
 
@@ -196,7 +195,15 @@ class Triangles(Surface):
     def measure(self) -> float:  # type: ignore[override]
         return float(self._areas.sum())
 
+    @cached_property
+    def _normals(self) -> np.ndarray:
+        result: np.ndarray = self._crosses / np.maximum(2 * self._areas, np.finfo(float).tiny)[:, None]
+        return result
+
     def points(self, unit: Tensor) -> Tensor:
+        return self.drawn(unit)[0]
+
+    def drawn(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         """The first number selects a triangle by area, and is stretched again; both fold into the triangle."""
         ends = torch.cumsum(unit.new_tensor(self._areas), 0)
         along = unit[:, 0] * ends[-1]
@@ -206,14 +213,13 @@ class Triangles(Surface):
         a, b, c = unit.new_tensor(self.corners)[i].unbind(1)
         across = unit[:, 1]
         weights = torch.stack([1 - root, root * (1 - across), root * across], 1)
-        return weights[:, :1] * a + weights[:, 1:2] * b + weights[:, 2:] * c
+        return weights[:, :1] * a + weights[:, 1:2] * b + weights[:, 2:] * c, unit.new_tensor(self._normals)[i]
 
     def offset(self, x: Tensor) -> Tensor:
         return self._nearest(x)[1]
 
     def normals(self, x: Tensor) -> Tensor:
-        normals = self._crosses / np.maximum(2 * self._areas, np.finfo(float).tiny)[:, None]
-        return x.new_tensor(normals)[self._nearest(x)[0]]
+        return x.new_tensor(self._normals)[self._nearest(x)[0]]
 
     def _nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The nearest triangle of points (N, 3), and the distance, both (N,)."""
