@@ -137,7 +137,8 @@ class _Side:
         slope = (lengths - dot) * ends
         wide = _value(dot) < 0  # of two equal forms of tan(a / 2), the one that does not cancel
         potential = _chosen(wide, slope / area, area / (lengths + dot) * ends)
-        return cls(area, slope, potential, _value(dot) / _value(lengths))
+        at_end = torch.minimum(_value(r1), _value(r2)) < 2 * least**0.5
+        return cls(area, slope, potential, torch.where(at_end, -1.0, _value(dot) / _value(lengths)))
 
     def replaced(self, other: _Side, where: Tensor) -> _Side:
         """The other one where it is chosen."""
