@@ -26,6 +26,8 @@ TRIALS = (2**10, 2**14, 2**18)
 """Numbers of fixed candidates by which the share of a piece is estimated; a later one if those before find nothing."""
 COINCIDENCE = 1e-9
 """Largest distance between surfaces that are the same, relative to the size of the domain."""
+STEP = 1.5e-8
+"""Length of a step off a surface, relative to the size of the domain: narrower gaps and walls are not seen."""
 MOST_OF_ALL = 1 - 1e-9
 """Largest share of a piece whose candidates are tried: the few that are not found by fixed candidates."""
 
@@ -46,6 +48,9 @@ class Space(Protocol):
 
     @property
     def size(self) -> float: ...
+
+    @property
+    def spatial(self) -> tuple[str, ...]: ...
 
     def contains(self, p: Points) -> Tensor: ...
 
@@ -74,7 +79,7 @@ class TriedPiece(Piece):
     @property
     def measure(self) -> float:
         """Its length, area, ..., estimated by fixed candidates."""
-        share = self.found(TRIALS[-1])
+        share = self.found(TRIALS[-1]) if self.found(TRIALS[1]) < MOST_OF_ALL else MOST_OF_ALL
         return self.whole * (1.0 if share == MOST_OF_ALL else share)
 
     def mirrored(self, name: str) -> Piece:
@@ -139,10 +144,9 @@ class InteriorPiece(TriedPiece):
         tolerance = COINCIDENCE * self.domain.size
         at = [(x[:, i] - self.fixed[c]).abs() <= tolerance for i, c in enumerate(self.domain.names) if c in self.fixed]
         inside = self.domain.contains(self._points(x))
-        if not at:
-            return inside
-        # A section may lie in the boundary, and so may a single point.
-        return torch.stack(at).all(0) & (inside | (self.domain.distance(self._points(x)) >= -tolerance))
+        if set(self.fixed) & set(self.domain.spatial):  # a section may lie in the boundary, and so may a single point
+            inside = inside | (self.domain.distance(self._points(x)) >= -tolerance)
+        return torch.stack([inside, *at]).all(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,20 +266,17 @@ class BoundaryPiece(TriedPiece):
         normals = torch.zeros_like(x)
         for i in range(len(self.surfaces)):
             normals = torch.where((nearest == i)[:, None], self._normals(i, x), normals)
-        if not self._has_both_signs:
+        if not self._repeats:
             return normals
-        outside = self._points(x + self._step(x) * normals)
-        return torch.where(self.domain.contains(outside)[:, None], -normals, normals)
+        step = self._step(x) * normals  # of surfaces that coincide, one may have been cut away, with opposite normals
+        inwards = self.domain.contains(self._points(x + step)) & ~self.domain.contains(self._points(x - step))
+        return torch.where(inwards[:, None], -normals, normals)
 
     def _step(self, x: Tensor) -> float:
-        """A small length, but one that is not lost by rounding far from the origin."""
-        far = max(abs(end) for name in self.domain.names for end in self.domain[name])
-        return max(torch.finfo(x.dtype).eps ** 0.5 * self.domain.size, 8 * torch.finfo(x.dtype).eps * far)
-
-    @cached_property
-    def _has_both_signs(self) -> bool:
-        """Whether a surface is there twice, with both signs."""
-        return len({id(surface) for surface, _ in self.surfaces}) < len(self.surfaces)
+        """A small length, but one that is not lost by rounding, far from the origin and in single precision."""
+        eps, size = torch.finfo(x.dtype).eps, self.domain.size
+        far = max(abs(end) for name in self.domain.spatial for end in self.domain[name])
+        return max(STEP * size, 32 * eps * size, 8 * eps * far)
 
     def normal_at(self, x: Tensor) -> Mapping[str, Tensor]:
         names = {c for surface, _ in self.surfaces for c in surface.names}
@@ -283,8 +284,8 @@ class BoundaryPiece(TriedPiece):
         return {name: column for name, column in columns if name in names}
 
     def holds(self, x: Tensor) -> Tensor:
-        near = torch.stack([self._offset(i, x) for i in range(len(self.surfaces))]).amin(0)
-        return (near <= 1e-6 * self.domain.size) & self._is_boundary(x, self.normals(x))
+        near = torch.stack([self._offset(i, x) for i in range(len(self.surfaces))]).amin(0) <= 1e-6 * self.domain.size
+        return near & self._is_boundary(x, self.normals(x))
 
 
 def _selected(function: Filter, p: Points) -> Tensor:

@@ -103,7 +103,7 @@ class Mesh(Domain):
                 "repair the surface, e.g. by trimesh.repair.fill_holes"
             )
         self.names = tuple(coordinates)
-        self.shell = Triangles(self.names, *_oriented(trimesh, mesh, scale))
+        self.shell = Triangles(self.names, _oriented(trimesh, mesh) * scale)
         low, high = self.shell.bounds.tolist()
         self.low, self.high = tuple(low), tuple(high)
 
@@ -153,16 +153,13 @@ def _loaded(trimesh: Any, surface: Any, title: str) -> Any:
     return mesh
 
 
-def _oriented(trimesh: Any, mesh: Any, scale: float) -> tuple[np.ndarray, Any]:
-    """The corners (T, 3, 3) of triangles whose normals point outwards; and the mesh of size 1 around the origin.
-
-    The tolerances of trimesh are lengths: they fit that size.
-    """
-    unit = mesh.copy()
+def _oriented(trimesh: Any, mesh: Any) -> np.ndarray:
+    """The corners (T, 3, 3) of triangles whose normals point outwards."""
+    unit = mesh.copy()  # of size 1 around the origin, which the tolerances of trimesh fit: they are lengths
     unit.apply_translation(-mesh.bounds.mean(0))
     unit.apply_scale(1 / mesh.extents.max())
     trimesh.repair.fix_normals(unit)
-    return np.asarray(mesh.vertices)[np.asarray(unit.faces)] * scale, unit
+    return np.asarray(mesh.vertices)[np.asarray(unit.faces)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,9 +168,18 @@ class Triangles(Surface):
 
     names: tuple[str, ...]
     corners: np.ndarray
-    unit: Any
-    """The mesh of size 1 around the origin, for the nearest triangle."""
     dimension: int = 2
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the mesh with its index of triangles, which copies and pickles would leave empty."""
+        return {name: value for name, value in vars(self).items() if name != "_unit"}
+
+    @cached_property
+    def _unit(self) -> Any:
+        """The mesh of size 1 around the origin, which the tolerances of trimesh fit."""
+        corners = (self.corners - self.bounds.mean(0)) / np.ptp(self.bounds, axis=0).max()
+        faces = np.arange(3 * len(corners)).reshape(-1, 3)
+        return library("trimesh", "Mesh").Trimesh(corners.reshape(-1, 3), faces, process=False)
 
     @cached_property
     def bounds(self) -> np.ndarray:
@@ -223,9 +229,9 @@ class Triangles(Surface):
 
     def _nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The nearest triangle of points (N, 3), and the distance, both (N,)."""
-        size = (self.bounds[1] - self.bounds[0]).max()
+        size = np.ptp(self.bounds, axis=0).max()
         points = (x.detach().double().cpu().numpy() - self.bounds.mean(0)) / size
-        _, away, triangle = library("trimesh.proximity", "Mesh").closest_point(self.unit, points)
+        _, away, triangle = library("trimesh.proximity", "Mesh").closest_point(self._unit, points)
         return torch.from_numpy(triangle).to(x.device), torch.from_numpy(away * size).to(x)
 
 
@@ -239,8 +245,9 @@ class Columns:
     def __init__(self, corners: np.ndarray) -> None:
         self.low = corners.min((0, 1))
         self.corners = corners - self.low
+        self.normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         self.side = self.corners[..., :2].max((0, 1))
-        self.cells = min(256, math.isqrt(len(corners)) + 1)
+        self.cells = min(512, 2 * math.isqrt(len(corners)) + 1)
         first, last = self._cell(self.corners[..., :2].min(1)), self._cell(self.corners[..., :2].max(1))
         across, along = (last - first + 1).T
         owner, k = _expanded(across * along)
@@ -261,8 +268,12 @@ class Columns:
         for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(np.cumsum(counts) // MOST_PAIRS)) + 1):
             point, k = _expanded(counts[part])
             triangle = self.members[self.ends[cells[part]][point] + k]
-            crossed = _crossed(x[rows[part]][point], self.corners[triangle])
-            inside[rows[part]] = np.bincount(point, crossed, len(part)) % 2 == 1
+            within = _covered(x[rows[part], :2][point], self.corners[triangle, :, :2])
+            point, triangle = point[within], triangle[within]
+            normals = self.normals[triangle]
+            height = ((self.corners[triangle, 0] - x[rows[part]][point]) * normals).sum(1)
+            met = np.sign(height) * np.sign(normals[:, 2]) > 0
+            inside[rows[part]] = np.bincount(point, met, len(part)) % 2 == 1
         return inside
 
 
@@ -272,8 +283,8 @@ def _expanded(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _crossed(x: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Whether the line upwards from points (P, 3) meets the triangle of each, (P, 3, 3)."""
+def _covered(x: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Whether points (P, 2) lie in the triangle of each, (P, 3, 2)."""
     within = np.zeros(len(x), dtype=bool)
     for i, j in ((0, 1), (1, 2), (2, 0)):
         swap = (corners[:, i, 1] > corners[:, j, 1])[:, None]
@@ -281,7 +292,4 @@ def _crossed(x: np.ndarray, corners: np.ndarray) -> np.ndarray:
         straddles = (low[:, 1] > x[:, 1]) != (high[:, 1] > x[:, 1])
         across, away = high - low, x - low
         within ^= straddles & (across[:, 0] * away[:, 1] > away[:, 0] * across[:, 1])
-    a, b, c = corners.transpose(1, 0, 2)
-    normal = np.cross(b - a, c - a)
-    above = ((a - x) * normal).sum(1)
-    return within & (np.sign(above) * np.sign(normal[:, 2]) > 0)
+    return within

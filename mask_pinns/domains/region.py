@@ -178,7 +178,7 @@ class Region(ABC):
             return self._found(BoundaryPiece(self, tuple(surfaces), filters), "its boundary", filters)
         inner = BoundaryPiece(self, tuple(surfaces), filters)
         outer = BoundaryPiece(self, tuple((surface, -sign) for surface, sign in surfaces), filters)
-        for n in TRIALS:
+        for n in TRIALS[1:]:  # enough to find a small part on the other side
             kept = [piece for piece in (inner, outer) if piece.found(n)]
             if len(kept) == 2:  # the domain lies inside of one part of the shape, and outside of another
                 return BoundaryPiece(self, (*inner.surfaces, *outer.surfaces), filters)

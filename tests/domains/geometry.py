@@ -1,7 +1,7 @@
 """What the tests of domains share: one description of a shape in three algebras (ours, numpy's, shapely's), samplers.
 
 A case is a function of an algebra, `lambda g: g.box(0, 4, 0, 2) - g.disk(1, 1, 0.5)`: evaluated with `Shapes` it is a
-domain of this package; with `Levels` a plain numpy function that is positive inside; with `shapely_algebra()` shapely's.
+domain of this package, with `Levels` a numpy function that is positive inside, with `shapely_algebra()` a polygon.
 """
 
 from __future__ import annotations

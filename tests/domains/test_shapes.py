@@ -9,7 +9,20 @@ import numpy as np
 import pytest
 import torch
 from geometry import (
-    RANDOM, Level, Levels, Shapes, around, contains, distance, drawn, gradient, normals, points, sampler, smooth, within,
+    RANDOM,
+    Level,
+    Levels,
+    Shapes,
+    around,
+    contains,
+    distance,
+    drawn,
+    gradient,
+    normals,
+    points,
+    sampler,
+    smooth,
+    within,
 )  # fmt: skip
 
 from mask_pinns.domains import Ball, Box, Disk, Domain, Ellipse, HalfPlane, Points, Polygon
@@ -220,7 +233,10 @@ def test_any_unit_of_length(unit: float) -> None:
 
 def test_balls_in_many_dimensions() -> None:
     centre = dict.fromkeys("abcdefghijklmnopqrsu", 0.0)
-    for domain, low in ((Ball(radius=1.0, **centre), 0.0), (Ball(radius=1.0, **centre) - Ball(radius=0.8, **centre), 0.8)):
+    for domain, low in (
+        (Ball(radius=1.0, **centre), 0.0),
+        (Ball(radius=1.0, **centre) - Ball(radius=0.8, **centre), 0.8),
+    ):
         domain.check()
         r = np.linalg.norm(drawn(domain.section({}), 2000), axis=1)
         assert r.max() <= 1 and r.min() >= low
