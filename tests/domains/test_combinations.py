@@ -271,3 +271,13 @@ def test_random_trees(build: Callable[[Any], Any]) -> None:
     assert piece.whole * piece.found(2**12) == pytest.approx(shape.length, rel=0.05, abs=0.05)
     n = normals(place, y, domain.names)
     assert covers(shape, y + 1e-5 * n).mean() < 0.03 and covers(shape, y - 1e-5 * n).mean() > 0.97  # but for corners
+
+
+@pytest.mark.xfail(
+    strict=True, reason="R-functions: where two parts only touch, both distances are zero, and so is the whole"
+)
+def test_no_seam_between_parts_that_touch() -> None:
+    """An exact condition on such a union would prescribe its values on the seam, too; parts that overlap have none."""
+    x = np.array([[1.0, 0.5]])
+    assert distance(Box(x=(0, 1.5), y=(0, 1)) | Box(x=(1, 2), y=(0, 1)), x) > 0.1
+    assert distance(Box(x=(0, 1), y=(0, 1)) | Disk(x=2, y=0.5, radius=1) | Box(x=(1, 2), y=(0, 1)), x) > 0.1
