@@ -23,7 +23,7 @@ from mask_pinns.domains.points import Points
 from mask_pinns.domains.surfaces import Solid, Surface
 
 TRIALS = (2**10, 2**14, 2**18)
-"""Numbers of fixed candidates by which the share of a piece is estimated; a later one if those before find nothing."""
+"""Numbers of fixed candidates by which the share of a piece is estimated: the next if one finds fewer than 16."""
 COINCIDENCE = 1e-9
 """Largest distance between surfaces that are the same, relative to the size of the domain."""
 STEP = 1.5e-8
@@ -69,7 +69,7 @@ class TriedPiece(Piece):
     @cached_property
     def share(self) -> float:  # type: ignore[override]
         """The share of candidates that belong to the piece; 0 if none was found."""
-        return next((found for n in TRIALS if (found := self.found(n))), 0.0)
+        return next(found for n in TRIALS if (found := self.found(n)) * n >= 16 or n == TRIALS[-1])
 
     def found(self, n: int) -> float:
         """The share of n fixed candidates that belong to the piece."""
