@@ -105,13 +105,15 @@ def _polygon_level(corners: np.ndarray, p: np.ndarray) -> np.ndarray:
 def shapely_algebra() -> Any:
     """The same by shapely; curves are polygons of 4,000 sides."""
     shapely = pytest.importorskip("shapely")
-    from shapely.affinity import scale, translate
+    affinity = pytest.importorskip("shapely.affinity")
 
     class Algebra:
         box = staticmethod(lambda a, b, c, d: shapely.box(a, c, b, d))
         disk = staticmethod(lambda x, y, r: shapely.Point(x, y).buffer(r, quad_segs=1000))
         ellipse = staticmethod(
-            lambda x, a, y, b: translate(scale(shapely.Point(0, 0).buffer(1, quad_segs=1000), a, b), x, y)
+            lambda x, a, y, b: affinity.translate(
+                affinity.scale(shapely.Point(0, 0).buffer(1, quad_segs=1000), a, b), x, y
+            )
         )
         polygon = staticmethod(lambda *corners: shapely.Polygon(corners))
 

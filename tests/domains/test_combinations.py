@@ -71,7 +71,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 def away(shape: Any, x: np.ndarray) -> np.ndarray:
     """The distance of points from the boundary by shapely."""
-    import shapely
+    shapely = pytest.importorskip("shapely")
 
     boundary = shape.boundary
     shapely.prepare(boundary)
@@ -79,7 +79,7 @@ def away(shape: Any, x: np.ndarray) -> np.ndarray:
 
 
 def covers(shape: Any, x: np.ndarray) -> np.ndarray:
-    import shapely
+    shapely = pytest.importorskip("shapely")
 
     shapely.prepare(shape)
     return shapely.contains_xy(shape, *x.T)
@@ -134,14 +134,13 @@ def test_points_fill_the_boundary_evenly(case: Case, name: str) -> None:
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_points_fill_the_inside_evenly(case: Case, name: str) -> None:
+    shapely = pytest.importorskip("shapely")
     x = drawn(case.domain.section({}), 2000, name)
     assert x.shape == (2000, 2) and len(np.unique(x, axis=0)) == 2000
     assert covers(case.shape.buffer(1e-6), x).all()
     assert within(x, np.array(case.shape.centroid.coords[0]))
     for half in (x[:, 0] < np.median(x[:, 0]), x[:, 1] < np.median(x[:, 1])):
         low, high = x[half].min(0), x[half].max(0)
-        import shapely
-
         part = case.shape.intersection(shapely.box(*low, *high)).area / case.shape.area
         assert abs(((x >= low) & (x <= high)).all(1).mean() - part) < 4 * math.sqrt(0.25 / 2000) + 0.01
 
@@ -237,7 +236,7 @@ trees = st.recursive(
 
 def exact(build: Callable[[Any], Any]) -> Any:
     """The area by shapely, without points and lines; empty where shapely fails."""
-    import shapely
+    shapely = pytest.importorskip("shapely")
 
     try:
         shape = build(shapely_algebra())

@@ -20,7 +20,7 @@ from mask_pinns.domains import Ball, Box, Mesh, Points, outline
 shapely = pytest.importorskip("shapely")
 trimesh = pytest.importorskip("trimesh")
 pytest.importorskip("rtree")
-from shapely.geometry import MultiPolygon, Point, Polygon  # noqa: E402
+MultiPolygon, Point, Polygon = shapely.MultiPolygon, shapely.Point, shapely.Polygon
 
 WASHER = Point(0, 0).buffer(1.0, quad_segs=16) - Point(0.3, 0.1).buffer(0.4, quad_segs=16)
 HOUSE = Polygon(
