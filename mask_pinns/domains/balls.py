@@ -22,7 +22,7 @@ from mask_pinns.domains.surfaces import Bounds, Solid, Surface
 def checked(shape: str, coordinates: dict[str, Any]) -> dict[str, float]:
     """Coordinates as numbers. Raises ValueError for names that are not single letters, time, and other values."""
     for name, value in coordinates.items():
-        if len(name) != 1 or not name.isalpha():
+        if not isinstance(name, str) or len(name) != 1 or not name.isalpha():
             raise ValueError(f"{shape} has {name!r}: a coordinate is a single letter, e.g. x")
         if name == "t":
             raise ValueError(f"{shape} mentions t: a shape is the same at all times; add time by `& Box(t=(0, 1))`")

@@ -39,9 +39,11 @@ class HalfPlane(Domain):
     """
 
     def __init__(self, normal: dict[str, float], **point: float) -> None:
-        self.point, normal = checked("HalfPlane", point), checked("HalfPlane", dict(normal))
+        example = 'HalfPlane(x=0.5, y=0.0, normal={"x": 1.0, "y": 1.0})'
+        if not isinstance(normal, dict):
+            raise ValueError(f"HalfPlane: normal is {normal!r}; expected a number for each coordinate, e.g. {example}")
+        self.point, normal = checked("HalfPlane", point), checked("HalfPlane", normal)
         if set(self.point) != set(normal) or not any(normal.values()):
-            example = 'HalfPlane(x=0.5, y=0.0, normal={"x": 1.0, "y": 1.0})'
             raise ValueError(f"HalfPlane: a point and a normal with the same coordinates are needed, e.g. {example}")
         length = math.hypot(*normal.values())
         self.normal = {name: normal[name] / length for name in self.point}

@@ -22,10 +22,12 @@ from mask_pinns.domains.places import Image, Piece, kronecker, same_points
 from mask_pinns.domains.points import Points
 from mask_pinns.domains.surfaces import Solid, Surface
 
-TRIALS = (2**14, 2**18)
-"""Numbers of fixed candidates by which the share of a piece is estimated; the second if the first finds nothing."""
+TRIALS = (2**10, 2**14, 2**18)
+"""Numbers of fixed candidates by which the share of a piece is estimated: the next if one finds fewer than 16."""
 COINCIDENCE = 1e-9
 """Largest distance between surfaces that are the same, relative to the size of the domain."""
+STEP = 1.5e-8
+"""Length of a step off a surface, relative to the size of the domain: narrower gaps and walls are not seen."""
 MOST_OF_ALL = 1 - 1e-9
 """Largest share of a piece whose candidates are tried: the few that are not found by fixed candidates."""
 
@@ -47,6 +49,9 @@ class Space(Protocol):
     @property
     def size(self) -> float: ...
 
+    @property
+    def spatial(self) -> tuple[str, ...]: ...
+
     def contains(self, p: Points) -> Tensor: ...
 
     def distance(self, p: Points) -> Tensor: ...
@@ -64,7 +69,7 @@ class TriedPiece(Piece):
     @cached_property
     def share(self) -> float:  # type: ignore[override]
         """The share of candidates that belong to the piece; 0 if none was found."""
-        return next((found for n in TRIALS if (found := self.found(n))), 0.0)
+        return next(found for n in TRIALS if (found := self.found(n)) * n >= 16 or n == TRIALS[-1])
 
     def found(self, n: int) -> float:
         """The share of n fixed candidates that belong to the piece."""
@@ -73,7 +78,7 @@ class TriedPiece(Piece):
     @property
     def measure(self) -> float:
         """Its length, area, ..., estimated by fixed candidates."""
-        share = self.found(TRIALS[-1])
+        share = self.found(TRIALS[-1]) if self.found(TRIALS[1]) < MOST_OF_ALL else MOST_OF_ALL
         return self.whole * (1.0 if share == MOST_OF_ALL else share)
 
     def mirrored(self, name: str) -> Piece:
@@ -105,7 +110,10 @@ class InteriorPiece(TriedPiece):
 
     @property
     def _solid(self) -> Solid | None:
-        return self.solid if self.solid and not set(self.solid.names) & set(self.fixed) else None
+        if self.solid is None or set(self.solid.names) & set(self.fixed):
+            return None
+        box = math.prod(self.domain[name][1] - self.domain[name][0] for name in self.solid.names)
+        return self.solid if self.solid.measure < box else None
 
     @property
     def dimension(self) -> int:
@@ -135,10 +143,9 @@ class InteriorPiece(TriedPiece):
         tolerance = COINCIDENCE * self.domain.size
         at = [(x[:, i] - self.fixed[c]).abs() <= tolerance for i, c in enumerate(self.domain.names) if c in self.fixed]
         inside = self.domain.contains(self._points(x))
-        if not at:
-            return inside
-        # A section may lie in the boundary, and so may a single point.
-        return torch.stack(at).all(0) & (inside | (self.domain.distance(self._points(x)) >= -tolerance))
+        if set(self.fixed) & set(self.domain.spatial):  # a section may lie in the boundary, and so may a single point
+            inside = inside | (self.domain.distance(self._points(x)) >= -tolerance)
+        return torch.stack([inside, *at]).all(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,42 +187,42 @@ class BoundaryPiece(TriedPiece):
     def points(self, unit: Tensor) -> Tensor:
         return self._on_surfaces(unit)[0]
 
-    def _on_surfaces(self, unit: Tensor) -> tuple[Tensor, Tensor]:
-        """Candidates (N, D), and the surface (N,) of each: the first number selects it, and is stretched again."""
+    def _on_surfaces(self, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Candidates, their normals (N, D) and surfaces (N,): the first number selects it, and is stretched again."""
         index = torch.zeros(len(unit), dtype=torch.long, device=unit.device)
         if len(self.surfaces) > 1:
             ends = torch.cumsum(unit.new_tensor([0.0, *self._measures]), 0) / self.whole
             index = (torch.bucketize(unit[:, 0].contiguous(), ends, right=True) - 1).clamp(0, len(self.surfaces) - 1)
             first = (unit[:, 0] - ends[index]) / (ends[index + 1] - ends[index])
             unit = torch.cat([first.clamp(0.0, 1.0)[:, None], unit[:, 1:]], 1)
-        x = unit.new_empty(len(unit), len(self.domain.names))
+        x, normals = unit.new_zeros(2, len(unit), len(self.domain.names))
         for i in range(len(self.surfaces)):
             rows = (index == i).nonzero()[:, 0]
-            x[rows] = self._on_surface(i, unit[rows])
-        return x, index
+            x[rows], normals[rows] = self._on_surface(i, unit[rows])
+        return x, normals, index
 
-    def _on_surface(self, i: int, unit: Tensor) -> Tensor:
-        surface, others = self.surfaces[i][0], self._others[i]
-        columns = dict(zip(surface.names, surface.points(unit[:, : surface.dimension]).unbind(1), strict=True))
-        for k, name in enumerate(others, surface.dimension):
+    def _on_surface(self, i: int, unit: Tensor) -> tuple[Tensor, Tensor]:
+        (surface, sign), columns = self.surfaces[i], self._columns(i)
+        x, normals = unit.new_zeros(2, len(unit), len(self.domain.names))
+        x[:, columns], outward = surface.drawn(unit[:, : surface.dimension])
+        normals[:, columns] = sign * outward
+        for k, name in enumerate(self._others[i], surface.dimension):
             low, high = self.domain[name]
-            columns[name] = low + (high - low) * unit[:, k]
-        return torch.stack([columns[name] for name in self.domain.names], 1)
+            x[:, self.domain.names.index(name)] = low + (high - low) * unit[:, k]
+        return x, normals
 
     def tried(self, unit: Tensor) -> tuple[Tensor, Tensor]:
-        x, index = self._on_surfaces(unit)
-        normals = torch.zeros_like(x)
+        x, normals, index = self._on_surfaces(unit)
         taken = torch.ones(len(x), dtype=torch.bool, device=x.device)
-        for i in range(len(self.surfaces)):
+        for i, repeats in self._repeats.items():
             rows = (index == i).nonzero()[:, 0]
-            normals[rows] = self._normals(i, x[rows])
-            for earlier in self._repeats.get(i, ()):  # points of both are taken once
+            for earlier in repeats:  # points of both are taken once
                 taken[rows] &= ~self._is_at(earlier, x[rows], normals[rows])
         return x, taken & self._is_boundary(x, normals)
 
     def _is_boundary(self, x: Tensor, normals: Tensor) -> Tensor:
         """Whether the domain lies behind points (N, D) and not before them; and whether the filters agree."""
-        step = torch.finfo(x.dtype).eps ** 0.5 * self.domain.size * normals
+        step = self._step(x) * normals
         within = self.domain.contains(self._points(x - step)) & ~self.domain.contains(self._points(x + step))
         by_name = dict(zip(self.domain.names, normals.unbind(1), strict=True))
         for function in self.filters:
@@ -226,18 +233,15 @@ class BoundaryPiece(TriedPiece):
     def _repeats(self) -> dict[int, list[int]]:
         """For each surface, the earlier ones that coincide with a part of it."""
         unit = kronecker(self.dimension, 64)
-        samples = torch.stack([self._on_surface(i, unit) for i in range(len(self.surfaces))])  # (M, 64, D)
-        repeats: dict[int, list[int]] = {}
-        for i in range(len(self.surfaces) - 1):
-            at = self._offset(i, samples.flatten(0, 1)) <= COINCIDENCE * self.domain.size
-            for j in at.unflatten(0, samples.shape[:2]).any(1).nonzero()[:, 0].tolist():
-                if j > i:
-                    repeats.setdefault(j, []).append(i)
-        return repeats
+        samples = torch.stack([self._on_surface(i, unit)[0] for i in range(len(self.surfaces))])  # (M, 64, D)
+        every = range(len(self.surfaces))
+        offsets = torch.stack([self._offset(i, samples.flatten(0, 1)).unflatten(0, samples.shape[:2]) for i in every])
+        meets = (offsets <= COINCIDENCE * self.domain.size).any(2)  # (M, M)
+        meets = (meets | meets.T).tril(-1)  # a large surface's few samples may all miss the small one that it covers
+        return {j: meets[j].nonzero()[:, 0].tolist() for j in every if meets[j].any()}
 
     def _is_at(self, i: int, x: Tensor, normals: Tensor) -> Tensor:
-        same_side = (self._normals(i, x) * normals).sum(1) > 0.5
-        return (self._offset(i, x) <= COINCIDENCE * self.domain.size) & same_side
+        return (self._offset(i, x) <= COINCIDENCE * self.domain.size) & ((self._normals(i, x) * normals).sum(1) > 0.5)
 
     def _columns(self, i: int) -> list[int]:
         return [self.domain.names.index(c) for c in self.surfaces[i][0].names]
@@ -261,15 +265,17 @@ class BoundaryPiece(TriedPiece):
         normals = torch.zeros_like(x)
         for i in range(len(self.surfaces)):
             normals = torch.where((nearest == i)[:, None], self._normals(i, x), normals)
-        if not self._has_both_signs:
+        if not self._repeats:
             return normals
-        step = torch.finfo(x.dtype).eps ** 0.5 * self.domain.size * normals
-        return torch.where(self.domain.contains(self._points(x + step))[:, None], -normals, normals)
+        step = self._step(x) * normals  # of surfaces that coincide, one may have been cut away, with opposite normals
+        inwards = self.domain.contains(self._points(x + step)) & ~self.domain.contains(self._points(x - step))
+        return torch.where(inwards[:, None], -normals, normals)
 
-    @cached_property
-    def _has_both_signs(self) -> bool:
-        """Whether a surface is there twice, with both signs."""
-        return len({id(surface) for surface, _ in self.surfaces}) < len(self.surfaces)
+    def _step(self, x: Tensor) -> float:
+        """A small length, but one that is not lost by rounding, far from the origin and in single precision."""
+        eps, size = torch.finfo(x.dtype).eps, self.domain.size
+        far = max(abs(end) for name in self.domain.spatial for end in self.domain[name])
+        return max(STEP * size, 32 * eps * size, 8 * eps * far)
 
     def normal_at(self, x: Tensor) -> Mapping[str, Tensor]:
         names = {c for surface, _ in self.surfaces for c in surface.names}
@@ -277,8 +283,8 @@ class BoundaryPiece(TriedPiece):
         return {name: column for name, column in columns if name in names}
 
     def holds(self, x: Tensor) -> Tensor:
-        near = torch.stack([self._offset(i, x) for i in range(len(self.surfaces))]).amin(0)
-        return (near <= 1e-6 * self.domain.size) & self._is_boundary(x, self.normals(x))
+        near = torch.stack([self._offset(i, x) for i in range(len(self.surfaces))]).amin(0) <= 1e-6 * self.domain.size
+        return near & self._is_boundary(x, self.normals(x))
 
 
 def _selected(function: Filter, p: Points) -> Tensor:

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +30,9 @@ from mask_pinns.domains.places import kronecker
 from mask_pinns.domains.points import Points
 from mask_pinns.domains.region import UNBOUNDED, Region
 from mask_pinns.domains.surfaces import Bounds, Solid, Surface
+
+FEW = 8
+"""Number of parts up to which a combination asks all of them."""
 
 
 class Domain(Region):
@@ -48,6 +52,7 @@ class Complement(Domain):
     """All that is outside of a shape; combined with others, `a - b` is `a & Complement(b)`."""
 
     def __init__(self, part: Domain) -> None:
+        _check_shape(part)
         if "t" in part.names:
             raise ValueError(
                 f"{part!r} mentions t: a shape that is taken away is there at all times; leave t out of it"
@@ -74,13 +79,17 @@ class Complement(Domain):
         return self.part.factor(p, length)
 
 
+def _check_shape(part: Any) -> None:
+    if not isinstance(part, Domain):
+        raise ValueError(f"{part!r} is no shape; combine Box, Disk, Ball, Polygon, ... by - | &")
+
+
 class _Combination(Domain):
     """The base class of combinations of several parts; parts that mention time agree on it."""
 
     def __init__(self, parts: Sequence[Domain]) -> None:
         for part in parts:
-            if not isinstance(part, Domain):
-                raise ValueError(f"{part!r} is no shape; combine Box, Disk, Ball, Polygon, ... by - | &")
+            _check_shape(part)
         flat = [inner for part in parts for inner in (part.parts if type(part) is type(self) else (part,))]
         self.parts: tuple[Domain, ...] = tuple(flat)
         self.names = tuple(dict.fromkeys(name for part in self.parts for name in part.names))
@@ -92,6 +101,27 @@ class _Combination(Domain):
 
     def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
         return [pair for part in self._in_space() for pair in part.surfaces(bounds)]
+
+    def _near(self, p: Any) -> list[Domain]:
+        """The parts that matter for points: all, or of many parts those whose bounding box the points' one meets."""
+        if len(self.parts) < FEW or not len(p):
+            return list(self.parts)
+        x = torch.stack([getattr(p, name) for name in self.names], 1)
+        low, high = torch.stack([x.amin(0), x.amax(0)]).double().cpu().numpy()
+        meets = ((self._boxes[:, 0] <= high) & (low <= self._boxes[:, 1])).all(1)
+        return [part for part, near in zip(self.parts, meets, strict=True) if near]
+
+    @cached_property
+    def _boxes(self) -> np.ndarray:
+        """For each part the corners of a box outside of which it does not matter, (M, 2, D)."""
+        shapes = [self._bounded(part) for part in self.parts]
+        ends = [[shape[c] if shape is not None and c in shape else UNBOUNDED for c in self.names] for shape in shapes]
+        boxes = np.array(ends).transpose(0, 2, 1)
+        return boxes + 1e-6 * np.array([[-1.0], [1.0]]) * np.abs(boxes)  # a margin for single precision
+
+    @abstractmethod
+    def _bounded(self, part: Domain) -> Domain | None:
+        """The shape outside of which a part does not matter."""
 
     def _in_space(self) -> list[Domain]:
         """The parts that are not time alone, if there are any."""
@@ -110,7 +140,11 @@ class Intersection(_Combination):
         return max(low for low, _ in ends), min(high for _, high in ends)
 
     def contains(self, p: Any) -> Tensor:
-        return reduce(torch.logical_and, (part.contains(p) for part in self.parts))
+        everywhere = torch.ones(len(p), dtype=torch.bool, device=getattr(p, self.names[0]).device)
+        return reduce(torch.logical_and, (part.contains(p) for part in self._near(p)), everywhere)
+
+    def _bounded(self, part: Domain) -> Domain | None:
+        return part.part if isinstance(part, Complement) else None
 
     def distance(self, p: Any) -> Any:
         return reduce(both, (part.distance(p) for part in self._in_space()))
@@ -154,7 +188,11 @@ class Union(_Combination):
         return min(low for low, _ in ends), max(high for _, high in ends)
 
     def contains(self, p: Any) -> Tensor:
-        return reduce(torch.logical_or, (part.contains(p) for part in self.parts))
+        nowhere = torch.zeros(len(p), dtype=torch.bool, device=getattr(p, self.names[0]).device)
+        return reduce(torch.logical_or, (part.contains(p) for part in self._near(p)), nowhere)
+
+    def _bounded(self, part: Domain) -> Domain | None:
+        return part
 
     def distance(self, p: Any) -> Any:
         return reduce(either, (part.distance(p) for part in self._in_space()))
@@ -173,7 +211,9 @@ def union(*shapes: Domain | Iterable[Domain]) -> Domain:
 
     Raises ValueError if there are none.
     """
-    parts = [shape for item in shapes for shape in ([item] if isinstance(item, Domain) else item)]
+    parts = [shape for item in shapes for shape in (item if isinstance(item, Iterable) else [item])]
+    for part in parts:
+        _check_shape(part)
     if not parts:
         raise ValueError("union() of no shapes; give at least one")
     return parts[0] if len(parts) == 1 else Union(parts)

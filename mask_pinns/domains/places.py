@@ -88,8 +88,10 @@ class Place:
         return len(self.pieces)
 
     def draw(self, n: int, sample: Sample) -> Tensor:
-        """Points (R n, D), piece after piece; a piece that is a single point has one."""
-        return torch.cat([block for group in self.groups for block in _drawn(group, n, sample)])
+        """Points (R n, D), piece after piece; a place of single points has one on each."""
+        blocks = [block for group in self.groups for block in _drawn(group, n, sample)]
+        most = max(map(len, blocks))
+        return torch.cat([block.expand(most, -1) if len(block) == 1 else block for block in blocks])
 
     def check_points(self, like: Tensor, count: int = 2) -> Tensor:
         """A few fixed points inside every piece, (R count, D), in the dtype and on the device of `like`."""

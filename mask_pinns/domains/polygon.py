@@ -25,6 +25,9 @@ from mask_pinns.domains.balls import checked
 from mask_pinns.domains.domain import Domain
 from mask_pinns.domains.surfaces import Bounds, Surface
 
+MOST_PAIRS = 2**20
+"""Number of points times sides, or of pairs of sides, that are looked at at a time."""
+
 
 class Polygon(Domain):
     """The points inside a closed line through corners: `Polygon(x=(0, 1, 1), y=(0, 0, 1))`.
@@ -65,12 +68,31 @@ class Polygon(Domain):
 
     def contains(self, p: Any) -> Tensor:
         """By the number of sides that a ray crosses; points on a side are in or out by rounding."""
-        x, y = (getattr(p, name)[:, None] for name in self.names)  # (N, 1)
-        ends = x.new_tensor(self.corners)
-        (x1, y1), (x2, y2) = ends.T, ends.roll(-1, 0).T  # (S,)
+        x, y = (getattr(p, name) for name in self.names)
+        (low, high), (ends, sides) = self[self.names[1]], self._rows
+        ends, sides = ends.to(x.device), sides.to(x.device)
+        row = ((y - low) / (high - low) * len(self.corners)).long().clamp(0, len(self.corners) - 1)
+        counts = ends[row + 1] - ends[row]
+        point = torch.repeat_interleave(torch.arange(len(x), device=x.device), counts)  # (M,), a pair with each side
+        k = torch.arange(len(point), device=x.device) - (counts.cumsum(0) - counts)[point]
+        first = sides[ends[row][point] + k]
+        corners = x.new_tensor(self.corners)
+        (x1, y1), (x2, y2) = corners[first].T, corners[(first + 1) % len(corners)].T
         slope = (x2 - x1) / torch.where(y2 == y1, torch.ones_like(y1), y2 - y1)
-        crosses = ((y1 > y) != (y2 > y)) & (x < x1 + (y - y1) * slope)  # (N, S)
-        return crosses.sum(1) % 2 == 1
+        x, y = x[point], y[point]
+        crosses = ((y1 > y) != (y2 > y)) & (x < x1 + (y - y1) * slope)
+        return torch.zeros_like(counts).index_add(0, point, crosses.long()) % 2 == 1
+
+    @cached_property
+    def _rows(self) -> tuple[Tensor, Tensor]:
+        """The sides that reach into each of S equal rows of the bounding box, row after row, and where a row ends."""
+        y = self.corners[:, 1]
+        ends = (np.stack([y, np.roll(y, -1)]) - y.min()) / np.ptp(y) * len(y)
+        first = np.clip(np.floor(ends.min(0) - 0.01), 0, len(y) - 1).astype(np.int64)  # a margin for single precision
+        last = np.clip(np.floor(ends.max(0) + 0.01), 0, len(y) - 1).astype(np.int64)
+        rows = np.concatenate([np.arange(a, b + 1) for a, b in zip(first, last, strict=True)])
+        sides = np.repeat(np.arange(len(y)), last - first + 1)[np.argsort(rows, kind="stable")]
+        return torch.from_numpy(np.searchsorted(np.sort(rows), np.arange(len(y) + 1))), torch.from_numpy(sides)
 
     def distance(self, p: Any) -> Any:
         """2 / W, written as 2 d / (c + d V) with the side that is seen at the largest angle: W = c / d + V."""
@@ -108,13 +130,15 @@ class _Side:
     @classmethod
     def seen(cls, x: Any, y: Any, first: tuple[float, float], second: tuple[float, float]) -> _Side:
         (ax, ay), (bx, by) = ((px - x, py - y) for px, py in (first, second))
-        r1, r2 = torch.sqrt(ax * ax + ay * ay), torch.sqrt(bx * bx + by * by)
+        least = torch.finfo(_value(ax).dtype).tiny  # at a corner itself, 0 instead of 0 / 0
+        r1, r2 = torch.sqrt(ax * ax + ay * ay + least), torch.sqrt(bx * bx + by * by + least)
         dot, area, lengths = ax * bx + ay * by, ax * by - ay * bx, r1 * r2
         ends = 1.0 / r1 + 1.0 / r2
         slope = (lengths - dot) * ends
         wide = _value(dot) < 0  # of two equal forms of tan(a / 2), the one that does not cancel
         potential = _chosen(wide, slope / area, area / (lengths + dot) * ends)
-        return cls(area, slope, potential, _value(dot) / _value(lengths))
+        at_end = torch.minimum(_value(r1), _value(r2)) < 2 * least**0.5
+        return cls(area, slope, potential, torch.where(at_end, -1.0, _value(dot) / _value(lengths)))
 
     def replaced(self, other: _Side, where: Tensor) -> _Side:
         """The other one where it is chosen."""
@@ -155,11 +179,19 @@ class Ring(Surface):
         return float(self._sides[2].sum())
 
     def points(self, unit: Tensor) -> Tensor:
+        return self.drawn(unit)[0]
+
+    def drawn(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         start, direction, lengths = (unit.new_tensor(part) for part in self._sides)
         ends = torch.cumsum(lengths, 0)
         along = unit[:, 0] * ends[-1]
         i = torch.bucketize(along, ends, right=True).clamp(max=len(ends) - 1)
-        return start[i] + (along - ends[i] + lengths[i])[:, None] * direction[i]
+        return start[i] + (along - ends[i] + lengths[i])[:, None] * direction[i], _right_of(direction[i])
+
+    def _nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The distance of points (N, 2) from the nearest side, and which one it is, both (N,)."""
+        parts = [self._distances(part).min(1) for part in x.split(max(1, MOST_PAIRS // len(self.corners)))]
+        return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
     def _distances(self, x: Tensor) -> Tensor:
         """The distances of points (N, 2) from the sides, (N, S)."""
@@ -169,15 +201,20 @@ class Ring(Surface):
         return (away - along[:, :, None] * direction).norm(dim=2)
 
     def offset(self, x: Tensor) -> Tensor:
-        return self._distances(x).amin(1)
+        return self._nearest(x)[0]
 
     def normals(self, x: Tensor) -> Tensor:
-        direction = x.new_tensor(self._sides[1])[self._distances(x).argmin(1)]
-        return torch.stack([direction[:, 1], -direction[:, 0]], 1)
+        return _right_of(x.new_tensor(self._sides[1])[self._nearest(x)[1]])
+
+
+def _right_of(direction: Tensor) -> Tensor:
+    """Directions (N, 2) turned by a right angle to the right."""
+    return torch.stack([direction[:, 1], -direction[:, 0]], 1)
 
 
 def _area(corners: np.ndarray) -> float:
     """The area inside corners (S, 2); negative if they are in clockwise order."""
+    corners = corners - corners[0]  # far from the origin, products would cancel
     following = np.roll(corners, -1, 0)
     return float((corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0]).sum() / 2)
 
@@ -189,18 +226,20 @@ def _fault(corners: np.ndarray) -> str:
         return "two corners that follow each other are the same"
     if not abs(_area(corners)) > 1e-12 * np.ptp(corners, axis=0).max() ** 2:
         return "its area is zero"
-    return "two of its sides cross" if _crosses(corners, across) else ""
+    rows = range(0, len(corners), max(1, MOST_PAIRS // len(corners)))
+    parts = (np.arange(first, min(first + rows.step, len(corners))) for first in rows)
+    return "two of its sides cross" if any(_crosses(corners, across, part) for part in parts) else ""
 
 
-def _crosses(start: np.ndarray, across: np.ndarray) -> bool:
-    """Whether two sides that are not neighbours have a point in common."""
-    gap = start[None] - start[:, None]  # (S, S, 2)
-    det = across[:, None, 0] * across[None, :, 1] - across[:, None, 1] * across[None, :, 0]
+def _crosses(start: np.ndarray, across: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether one of the sides `rows` (R,) has a point in common with another one that is no neighbour."""
+    gap = start[None] - start[rows, None]  # (R, S, 2)
+    det = across[rows, None, 0] * across[None, :, 1] - across[rows, None, 1] * across[None, :, 0]
     parallel = det == 0
     det = np.where(parallel, 1.0, det)
     s = (gap[..., 0] * across[None, :, 1] - gap[..., 1] * across[None, :, 0]) / det
-    t = (gap[..., 0] * across[:, None, 1] - gap[..., 1] * across[:, None, 0]) / det
+    t = (gap[..., 0] * across[rows, None, 1] - gap[..., 1] * across[rows, None, 0]) / det
     n = len(start)
-    apart = (np.arange(n)[None] - np.arange(n)[:, None]) % n
+    apart = (np.arange(n)[None] - rows[:, None]) % n
     meets = (s >= 0) & (s <= 1) & (t >= 0) & (t <= 1) & ~parallel & (apart > 1) & (apart < n - 1)
     return bool(meets.any())

@@ -100,6 +100,10 @@ class Region(ABC):
 
     # ---- places ---------------------------------------------------------------------------------------------
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the places, which follow from the rest and may contain functions that cannot be pickled."""
+        return {name: value for name, value in vars(self).items() if name != "_places"}
+
     @cached_property
     def _places(self) -> dict[Any, Place]:
         return {}
@@ -119,8 +123,9 @@ class Region(ABC):
         def make() -> Place:
             piece = InteriorPiece(self, dict(fixed), self.solid())
             if not piece.share:
+                thin = f", or less than one part in {TRIALS[-1]:,} of its bounding box"
                 at = ", ".join(f"{name} = {value:g}" for name, value in fixed.items())
-                raise ValueError(f"{self!r} has no points at {at}" if at else f"{self!r} is empty")
+                raise ValueError(f"{self!r} has no points at {at}" if at else f"{self!r} is empty{thin}")
             return Place(((piece,),))
 
         return self._kept(("section", *fixed.items()), make)
@@ -145,6 +150,8 @@ class Region(ABC):
 
     def _boundary(self, where: Sequence[Where], side: str, paired: bool) -> Place:
         filters = tuple(w for w in where if not isinstance(w, str | Region))
+        if filters and "t" in where:
+            raise ValueError("a function of the points selects parts of a boundary in space, not of the ends of t")
         shapes = [w for w in where if isinstance(w, str | Region)] or [self]
         groups: list[tuple[Piece, ...]] = []
         for item in shapes:
@@ -156,6 +163,9 @@ class Region(ABC):
         return Place(tuple(groups))
 
     def _wall(self, name: str, end: int, filters: tuple[Filter, ...]) -> Piece:
+        if name not in self.spatial:
+            across, outward = self[name][end], (-1.0, 1.0)[end]
+            return InteriorPiece(self, {name: across}, self.solid(), {name: outward})
         bounds = {c: self[c] for c in self.spatial}
         flat = Flat(bounds, name, self[name][end], (-1.0, 1.0)[end])
         return self._found(BoundaryPiece(self, ((flat, 1.0),), filters), f"{name} = {self[name][end]:g}", filters)
@@ -168,7 +178,7 @@ class Region(ABC):
             return self._found(BoundaryPiece(self, tuple(surfaces), filters), "its boundary", filters)
         inner = BoundaryPiece(self, tuple(surfaces), filters)
         outer = BoundaryPiece(self, tuple((surface, -sign) for surface, sign in surfaces), filters)
-        for n in TRIALS:
+        for n in TRIALS[1:]:  # enough to find a small part on the other side
             kept = [piece for piece in (inner, outer) if piece.found(n)]
             if len(kept) == 2:  # the domain lies inside of one part of the shape, and outside of another
                 return BoundaryPiece(self, (*inner.surfaces, *outer.surfaces), filters)

@@ -36,6 +36,11 @@ class Surface(ABC):
     def points(self, unit: Tensor) -> Tensor:
         """Points (N, K), evenly spread by measure, from samples (N, dimension) of the unit cube."""
 
+    def drawn(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """`points`, and the normals at them, both (N, K)."""
+        x = self.points(unit)
+        return x, self.normals(x)
+
     @abstractmethod
     def offset(self, x: Tensor) -> Tensor:
         """About the distance of points (N, K) from the surface, 0 on it, (N,)."""
