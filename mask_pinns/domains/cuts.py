@@ -277,7 +277,9 @@ class BoundaryPiece(TriedPiece):
         far = max(abs(end) for name in self.domain.spatial for end in self.domain[name])
         return max(STEP * size, 32 * eps * size, 8 * eps * far)
 
-    def normal_at(self, x: Tensor) -> Mapping[str, Tensor]:
+    def normal_at(self, x: Tensor) -> Mapping[str, float | Tensor]:
+        if self.normal:
+            return self.normal
         names = {c for surface, _ in self.surfaces for c in surface.names}
         columns = zip(self.domain.names, self.normals(x).unbind(1), strict=True)
         return {name: column for name, column in columns if name in names}

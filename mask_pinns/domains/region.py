@@ -166,9 +166,10 @@ class Region(ABC):
         if name not in self.spatial:
             across, outward = self[name][end], (-1.0, 1.0)[end]
             return InteriorPiece(self, {name: across}, self.solid(), {name: outward})
-        bounds = {c: self[c] for c in self.spatial}
-        flat = Flat(bounds, name, self[name][end], (-1.0, 1.0)[end])
-        return self._found(BoundaryPiece(self, ((flat, 1.0),), filters), f"{name} = {self[name][end]:g}", filters)
+        bounds, outward = {c: self[c] for c in self.spatial}, (-1.0, 1.0)[end]
+        flat = Flat(bounds, name, self[name][end], outward)
+        wall = BoundaryPiece(self, ((flat, 1.0),), filters, {name: outward})
+        return self._found(wall, f"{name} = {self[name][end]:g}", filters)
 
     def _on_shape(self, shape: Region, filters: tuple[Filter, ...]) -> Piece:
         if strange := [c for c in shape.spatial if c not in self.names]:

@@ -7,8 +7,8 @@ domain (`Domain.factor`); so have all walls across coordinates together, whose A
     T_i = g_i;  u0 + g_i(p) - g_i(p at t0) with initial values u0;  the Ansatz' A for the walls
 
 A known part S of the solution has to be zero on the shapes: T_i = g_i - S would take it away again everywhere.
-The weights are by inverse distance (Rvachev et al. 2001; Sukumar and Srivastava 2022). Where two groups meet, the weights have no
-limit and no derivatives: then their targets must be one.
+The weights are by inverse distance (Rvachev et al. 2001; Sukumar and Srivastava 2022). Where two groups meet, they have
+no limit and no derivatives: then their targets must be one.
 
 Legend: N points.
 """

@@ -9,8 +9,13 @@ from mask_pinns.problems.library.helmholtz import Helmholtz
 from mask_pinns.problems.library.kdv import KdV
 from mask_pinns.problems.library.klein_gordon import KleinGordon
 from mask_pinns.problems.library.kovasznay import Kovasznay
-from mask_pinns.problems.library.pipes import Pipes
-from mask_pinns.problems.library.poisson_boltzmann import PoissonBoltzmann
+from mask_pinns.problems.library.shapes.back_step import BackStep
+from mask_pinns.problems.library.shapes.heat_ball import HeatBall
+from mask_pinns.problems.library.shapes.l_shape import LShape
+from mask_pinns.problems.library.shapes.lid_cavity import LidCavity
+from mask_pinns.problems.library.shapes.pipes import Pipes
+from mask_pinns.problems.library.shapes.plate import Plate
+from mask_pinns.problems.library.shapes.poisson_boltzmann import PoissonBoltzmann
 from mask_pinns.problems.library.wave import Wave
 from mask_pinns.problems.library.wave_two_modes import WaveTwoModes
 from mask_pinns.problems.problem import Problem
@@ -27,4 +32,9 @@ PROBLEMS: dict[str, type[Problem]] = {
     "wave_two_modes": WaveTwoModes,
     "pipes": Pipes,
     "poisson_boltzmann": PoissonBoltzmann,
+    "lid_cavity": LidCavity,
+    "back_step": BackStep,
+    "l_shape": LShape,
+    "plate": Plate,
+    "heat_ball": HeatBall,
 }
