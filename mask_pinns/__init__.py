@@ -40,7 +40,18 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
     from mask_pinns.networks import NETWORKS
     from mask_pinns.objective import Objective
     from mask_pinns.optim import OPTIMIZERS
-    from mask_pinns.problems import PROBLEMS, Condition, Dirichlet, Initial, Neumann, Periodic, Pin, Problem, Robin
+    from mask_pinns.problems import (
+        PROBLEMS,
+        Condition,
+        Dirichlet,
+        Initial,
+        Interface,
+        Neumann,
+        Periodic,
+        Pin,
+        Problem,
+        Robin,
+    )
     from mask_pinns.problems.scales import characteristic_scales
     from mask_pinns.recipe import recipe_for
     from mask_pinns.settings import Constraints, Embedding, LossSettings, Sampling, TrainingSettings
@@ -49,10 +60,11 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
 __all__ = [
     "ACTIVATIONS", "NETWORKS", "OPTIMIZERS", "PROBLEMS", "SAMPLERS", "Ball", "Box", "Condition", "Constraints",
     "Derivatives", "Dirichlet", "Disk", "Domain", "Ellipse", "Embedding", "FeatureStatistics", "HalfPlane",
-    "Initial", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mesh", "MetricsFile", "Neumann",
-    "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points", "PointsDataModule", "Polygon", "Problem",
-    "Progress", "Robin", "RunSummary", "Sampling", "SolutionFigures", "StopOnSignal", "Throughput", "TrainingAlarms",
-    "TrainingSettings", "__version__", "best_checkpoint", "characteristic_scales", "outline", "recipe_for", "union",
+    "Initial", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mesh", "MetricsFile",
+    "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points", "PointsDataModule", "Polygon",
+    "Problem", "Progress", "Robin", "RunSummary", "Sampling", "SolutionFigures", "StopOnSignal", "Throughput",
+    "TrainingAlarms", "TrainingSettings", "__version__", "best_checkpoint", "characteristic_scales", "outline",
+    "recipe_for", "union",
 ]  # fmt: skip
 
 _MODULES = {name: module for name, module in imported_names(Path(__file__)).items() if name in __all__}

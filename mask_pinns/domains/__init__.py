@@ -4,14 +4,14 @@
 polygon, meshes); `surfaces.py` and `cuts.py` make places on boundaries, `places.py` and `points.py` what these are.
 """
 
-from mask_pinns.domains.balls import Ball, Disk
 from mask_pinns.domains.box import Box
-from mask_pinns.domains.curved import Ellipse, HalfPlane
 from mask_pinns.domains.domain import Complement, Domain, Intersection, Union, union
-from mask_pinns.domains.meshes import Mesh, outline
 from mask_pinns.domains.places import SIDES, Piece, Place
 from mask_pinns.domains.points import Points
-from mask_pinns.domains.polygon import Polygon
+from mask_pinns.domains.shapes.balls import Ball, Disk
+from mask_pinns.domains.shapes.curved import Ellipse, HalfPlane
+from mask_pinns.domains.shapes.meshes import Mesh, outline
+from mask_pinns.domains.shapes.polygon import Polygon
 
 __all__ = [
     "SIDES", "Ball", "Box", "Complement", "Disk", "Domain", "Ellipse", "HalfPlane", "Intersection", "Mesh", "Piece",

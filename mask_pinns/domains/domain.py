@@ -69,6 +69,10 @@ class Complement(Domain):
     def distance(self, p: Any) -> Any:
         return -self.part.distance(p)
 
+    @property
+    def is_smooth(self) -> bool:
+        return self.part.is_smooth
+
     def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
         return [(surface, -sign) for surface, sign in self.part.surfaces(bounds)]
 
@@ -122,6 +126,10 @@ class _Combination(Domain):
     @abstractmethod
     def _bounded(self, part: Domain) -> Domain | None:
         """The shape outside of which a part does not matter."""
+
+    @property
+    def is_smooth(self) -> bool:
+        return all(part.is_smooth for part in self.parts)
 
     def _in_space(self) -> list[Domain]:
         """The parts that are not time alone, if there are any."""

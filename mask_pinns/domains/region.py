@@ -13,7 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
-from mask_pinns.domains.cuts import TRIALS, BoundaryPiece, Filter, InteriorPiece
+from mask_pinns.domains.cuts import BoundaryPiece, Filter, SidePiece
+from mask_pinns.domains.interior import TRIALS, InteriorPiece
 from mask_pinns.domains.places import SIDES, Piece, Place
 from mask_pinns.domains.surfaces import Bounds, Flat, Solid, Surface
 
@@ -80,6 +81,11 @@ class Region(ABC):
         p: Points, or points with derivatives (`JetPoints`). It is about the distance in space near the boundary.
         """
 
+    @property
+    def is_smooth(self) -> bool:
+        """Whether its distance has derivatives, so that conditions on it can be made exact."""
+        return True
+
     @abstractmethod
     def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
         """The surfaces of its boundary in space, each with the sign of its normals, inside a bounding box."""
@@ -144,6 +150,17 @@ class Region(ABC):
         """
         return self._kept(("boundary", where, side, paired), lambda: self._boundary(where, side, paired))
 
+    def interface(self, shape: Region) -> Place:
+        """The surfaces of a shape in the interior, in pairs of points on their two sides: inside of it, and outside.
+
+        Raises ValueError if there are none.
+        """
+        surfaces = self._surfaces_of(shape)
+        sides = tuple(SidePiece(self, surfaces, side=side) for side in (-1.0, 1.0))
+        if not all(side.share for side in sides):
+            raise ValueError(f"no part of {shape!r} lies in the interior of the domain {self!r}")
+        return Place((sides,))
+
     def walls(self, across: Sequence[str], side: str = "both") -> Place:
         """The pieces of the boundary across these coordinates, in pairs of points on opposite walls."""
         return self.boundary(*across, side=side, paired=True)
@@ -172,12 +189,10 @@ class Region(ABC):
         return self._found(wall, f"{name} = {self[name][end]:g}", filters)
 
     def _on_shape(self, shape: Region, filters: tuple[Filter, ...]) -> Piece:
-        if strange := [c for c in shape.spatial if c not in self.names]:
-            raise ValueError(f"{shape!r} has the coordinate {strange[0]}; the domain has {', '.join(self.names)}")
-        surfaces = shape.surfaces({c: self[c] for c in self.spatial})
+        surfaces = self._surfaces_of(shape)
         if shape is self:
-            return self._found(BoundaryPiece(self, tuple(surfaces), filters), "its boundary", filters)
-        inner = BoundaryPiece(self, tuple(surfaces), filters)
+            return self._found(BoundaryPiece(self, surfaces, filters), "its boundary", filters)
+        inner = BoundaryPiece(self, surfaces, filters)
         outer = BoundaryPiece(self, tuple((surface, -sign) for surface, sign in surfaces), filters)
         for n in TRIALS[1:]:  # enough to find a small part on the other side
             kept = [piece for piece in (inner, outer) if piece.found(n)]
@@ -186,6 +201,15 @@ class Region(ABC):
             if kept:
                 return kept[0]
         return self._found(inner, repr(shape), filters)
+
+    def _surfaces_of(self, shape: Region) -> tuple[tuple[Surface, float], ...]:
+        if strange := [c for c in shape.spatial if c not in self.names]:
+            raise ValueError(f"{shape!r} has the coordinate {strange[0]}; the domain has {', '.join(self.names)}")
+        return tuple(shape.surfaces({c: self[c] for c in self.spatial}))
+
+    def divides(self, shape: Region) -> bool:
+        """Whether surfaces of a shape lie in the interior: the domain is on both sides of it."""
+        return bool(SidePiece(self, self._surfaces_of(shape)).found(TRIALS[1]))
 
     def _found(self, piece: BoundaryPiece, what: str, filters: Sequence[Filter]) -> Piece:
         if not piece.share:

@@ -11,10 +11,12 @@ from typing import Any
 
 from torch import nn
 
+from mask_pinns.domains import Domain
 from mask_pinns.domains.places import kronecker
 from mask_pinns.jets import Derivatives, Jet, Scalar
+from mask_pinns.jets.functions import absolute
 from mask_pinns.jets.points import JetPoints
-from mask_pinns.problems import Problem
+from mask_pinns.problems import Interface, Problem
 
 Known = Callable[[JetPoints], Scalar | float]
 PROBES = 1024
@@ -59,6 +61,8 @@ def _by_field(problem: Problem, p: JetPoints) -> dict[str, Any]:
 class Features(nn.Module):
     """Further inputs of a network: functions of the coordinates, each shifted and scaled to about [-1, 1].
 
+    They are those that the problem declares, and |d| for each `Interface`.
+
     Args:
         problem: the problem that declares them.
 
@@ -87,6 +91,10 @@ class Features(nn.Module):
         return Jet.cat([f.jet.map(lambda s: s[:, None]) for f in scaled])
 
     def _values(self, p: JetPoints) -> tuple[Scalar, ...]:
+        kinks = tuple(_kink(c.shape, p) for c in self.problem.conditions if isinstance(c, Interface))
+        return self._declared(p) + kinks
+
+    def _declared(self, p: JetPoints) -> tuple[Scalar, ...]:
         try:
             features = self.problem.features(p)
         except Exception as error:  # it is the user's code, and may do what a Scalar does not support
@@ -94,6 +102,12 @@ class Features(nn.Module):
         if not isinstance(features, tuple | list) or not all(isinstance(f, Scalar) for f in features):
             raise ValueError(f"{self.problem.title}.features gives {features!r}; expected a tuple of functions of p")
         return tuple(features)
+
+
+def _kink(shape: Domain, p: JetPoints) -> Scalar:
+    """|d|, d the distance from the surface of a shape at which slopes have a jump."""
+    distance: Scalar = shape.distance(p)
+    return distance.apply(absolute)
 
 
 def _probes(problem: Problem) -> JetPoints:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.domains import Box, Domain
-from mask_pinns.domains.meshes import library
+from mask_pinns.domains.shapes.meshes import library
 from mask_pinns.pictures.planes import section, triangles, triangulated
 from mask_pinns.pictures.surfaces import contained, grid, hexahedra, lifted, surface
 from mask_pinns.problems import Evaluation, Problem

@@ -19,7 +19,7 @@ from mask_pinns.jets.points import JetPoints
 from mask_pinns.networks.exact.ansatz import Ansatz, target_on_jets
 from mask_pinns.networks.exact.shapes import Blend
 from mask_pinns.networks.known import known_parts
-from mask_pinns.problems import Condition, Dirichlet, Initial, Periodic, Problem
+from mask_pinns.problems import Condition, Dirichlet, Initial, Interface, Periodic, Problem
 from mask_pinns.problems.conditions import Target
 
 PROBE_POINTS = 64
@@ -123,10 +123,17 @@ def _constraints_by_name(problem: Problem, names: Sequence[str], time: float | N
 
 
 def _refusal(condition: Condition, problem: Problem) -> str:
-    what = f"condition {condition.name!r} of {problem.title}, a {type(condition).__name__}, cannot be made exact"
+    what = f"condition {condition.name!r} of {problem.title}, {_article(condition)}, cannot be made exact"
+    if isinstance(condition, Interface):
+        return f"{what}: fields are continuous by construction, the flux is a term of the loss"
     if isinstance(condition, Periodic):
         return f"{what} this way; embed its coordinate: --periodic {condition.across[0]}"
     return f"{what} (Initial and Dirichlet conditions can); name those that are: --exact NAME ..."
+
+
+def _article(condition: Condition) -> str:
+    kind = type(condition).__name__
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 def _try_targets(condition: Condition, targets: Mapping[str, Target], problem: Problem) -> None:

@@ -66,10 +66,12 @@ class Blend:
     def add(self, condition: Condition, shape: Domain, target: Target) -> None:
         """Adds the values on the boundary of a shape.
 
-        Raises ValueError if the domain lies on both sides of it.
+        Raises ValueError if the domain lies on both sides of it, or its distance is not smooth.
         """
         inside = shape.contains(_interior(self.ansatz.domain))
-        if inside.any() and not inside.all():
+        if not shape.is_smooth:
+            raise ValueError(f"condition {condition.name!r} cannot be exact: {shape!r} has no smooth distance here")
+        if (inside.any() and not inside.all()) or self.ansatz.domain.divides(shape):
             raise ValueError(
                 f"condition {condition.name!r} cannot be exact: the domain lies inside and outside of {shape!r}; name "
                 "the shapes that it is made of, or the whole domain"

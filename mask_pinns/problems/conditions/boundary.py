@@ -22,7 +22,29 @@ from mask_pinns.problems.conditions.targets import Prescribing, Target, check_ta
 from mask_pinns.problems.fields import Field
 
 
-class BoundaryCondition(Condition):
+class NamedByPlace:
+    """What conditions share whose name, unless it is given, is made of their kind and of the names of their places.
+
+    Shapes get their names when a problem is defined, after its conditions.
+    """
+
+    kind = ""
+    _name: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self._name or "_".join(filter(None, (self.kind, *self.labels())))
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+
+    def labels(self) -> list[str]:
+        """The names of its places."""
+        raise NotImplementedError
+
+
+class BoundaryCondition(NamedByPlace, Condition):
     """The base class of conditions on a part of the boundary.
 
     Args:
@@ -44,16 +66,10 @@ class BoundaryCondition(Condition):
             raise ValueError(f"{kind}: side is {side!r}; known: {', '.join(SIDES)}")
         super().__init__(name or self.kind, residual=lambda *_: None, weight=weight)
         self.where, self.side = places, side
-        self._name: str | None = name
-
-    @property
-    def name(self) -> str:
-        """The name that is given, or one of the kind and the places; shapes get theirs when a problem is defined."""
-        return self._name or "_".join(filter(None, (self.kind, "".join(self.across), *map(_label, self._shapes()))))
-
-    @name.setter
-    def name(self, name: str) -> None:
         self._name = name
+
+    def labels(self) -> list[str]:
+        return ["".join(self.across), *map(label_of, self._shapes())]
 
     @property
     def across(self) -> tuple[str, ...]:
@@ -71,7 +87,7 @@ class BoundaryCondition(Condition):
             raise ValueError(f"condition {self.name!r}: {error}") from None
 
 
-def _label(place: Any) -> str:
+def label_of(place: Any) -> str:
     """The name of a shape or of a function, for the name of a condition."""
     label = place.label or type(place).__name__.lower() if isinstance(place, Domain) else getattr(place, "__name__", "")
     return label if label.isidentifier() else "part"

@@ -11,7 +11,8 @@ corner, theta from 0 to 3 pi / 2,
 
 solves the equation, and without the last two sums is zero on the sides of the reentrant corner. The logarithms are
 those of a right angle where a source is not zero. Least squares on the boundary give all coefficients (Trefethen,
-"Series solution of Laplace problems", ANZIAM Journal 60, 2018). The error of u is harmonic, so nowhere larger than on the boundary.
+"Series solution of Laplace problems", ANZIAM Journal 60, 2018). The error of u is harmonic, so nowhere larger than on
+the boundary.
 """
 
 from dataclasses import dataclass

@@ -21,12 +21,16 @@ import torch
 from torch import Tensor
 
 from mask_pinns.checks import is_finite
-from mask_pinns.domains.balls import checked
 from mask_pinns.domains.domain import Domain
+from mask_pinns.domains.shapes.balls import checked
 from mask_pinns.domains.surfaces import Bounds, Surface
 
 MOST_PAIRS = 2**20
 """Number of points times sides, or of pairs of sides, that are looked at at a time."""
+
+
+MOST_CORNERS = 64
+"""Conditions on polygons of more corners are not made exact."""
 
 
 class Polygon(Domain):
@@ -109,6 +113,11 @@ class Polygon(Domain):
             nearest = nearest.replaced(side, larger)
         assert nearest is not None and rest is not None
         return 2.0 * nearest.twice_area / (nearest.slope + nearest.twice_area * rest)
+
+    @property
+    def is_smooth(self) -> bool:
+        """False for many corners, where the derivatives of W take too long."""
+        return len(self.corners) <= MOST_CORNERS
 
     def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
         return [(Ring(self.names, tuple(map(tuple, self.corners.tolist()))), 1.0)]

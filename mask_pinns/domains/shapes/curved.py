@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mask_pinns.domains.balls import checked, positive
 from mask_pinns.domains.domain import Domain
 from mask_pinns.domains.region import UNBOUNDED
+from mask_pinns.domains.shapes.balls import checked, positive
 from mask_pinns.domains.surfaces import Bounds, Surface
 
 ARCS = 2**14

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mask_pinns.domains.balls import checked, positive
 from mask_pinns.domains.domain import Domain, union
-from mask_pinns.domains.polygon import Polygon
+from mask_pinns.domains.shapes.balls import checked, positive
+from mask_pinns.domains.shapes.polygon import Polygon
 from mask_pinns.domains.surfaces import Bounds, Surface
 
 MOST_PAIRS = 2**21
@@ -125,6 +125,10 @@ class Mesh(Domain):
         x = self._coordinates(p)
         away = self.shell.offset(x)
         return torch.where(self.contains(p), away, -away)
+
+    @property
+    def is_smooth(self) -> bool:
+        return False
 
     def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
         return [(self.shell, 1.0)]

@@ -1,0 +1,1 @@
+"""Shapes by formulas, corners, and the files of other libraries."""
