@@ -129,6 +129,10 @@ class PointsDataModule(L.LightningDataModule):
         self.terms = [term for term in problem.terms if term.name not in hard]
         self.places = {term.name: term.place(problem.domain) for term in self.terms}
         self.sampler = lookup(SAMPLERS, sampling.sampler, "sampler")
+        if sampling.sampler == "grid" and any(
+            piece.share < 1 for place in self.places.values() for piece in place.pieces
+        ):
+            raise ValueError(f"the sampler grid is for boxes; {problem.title} has a domain with shape: take sobol")
         self.counts = self._counts(sampling.points)
         if sampling.resample < 0 or sampling.seed < 0:
             raise ValueError(f"resample is {sampling.resample} and seed is {sampling.seed}; neither can be negative")

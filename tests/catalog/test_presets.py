@@ -36,7 +36,7 @@ def test_an_unknown_file_is_answered_with_those_that_are_there(given: str) -> No
     answer = f"configuration file {given} does not exist; did you mean 'paper/wave'"
     with pytest.raises(ValueError, match=answer) as error:
         find_configuration(given)
-    assert "known: allen_cahn, burgers, " in str(error.value) and "paper/wave, " in str(error.value)
+    assert "known: allen_cahn, back_step, burgers, " in str(error.value) and "paper/wave, " in str(error.value)
     assert "\n" not in str(error.value)
     Path("paper").mkdir()
     with pytest.raises(ValueError, match="configuration file paper does not exist"):

@@ -20,7 +20,10 @@ from mask_pinns.problems.loading import make_problem
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-STORED = [name for name in PROBLEMS if make_problem(name).reference is not None]
+STORED = [
+    name for name in PROBLEMS if make_problem(name).reference is not None and make_problem(name).evaluation().axes
+]
+"""Those on grids; see test_references_of_shapes.py for those on scattered points."""
 OTHER = {"burgers": {"nu": 0.004}, "kdv": {"delta": 0.03}, "allen_cahn": {"epsilon": 2e-4}}
 MARGIN = 5  # rows and columns that finite differences leave out
 

@@ -14,9 +14,9 @@ import pytest
 from numpy.polynomial.chebyshev import chebder, chebval
 from scipy.special import iv, kv
 
-from mask_pinns.problems.library.references import back_step, lid_cavity, pipes, poisson_boltzmann
-from mask_pinns.problems.library.references.poisson_boltzmann import particular
-from mask_pinns.problems.library.references.scattered import Reference, far_from
+from mask_pinns.problems.library.shapes.references import back_step, lid_cavity, pipes, poisson_boltzmann
+from mask_pinns.problems.library.shapes.references.poisson_boltzmann import particular
+from mask_pinns.problems.library.shapes.references.scattered import Reference, far_from
 
 FOLDER = Path(pipes.__file__).parent
 REFERENCES = [pipes.REFERENCE, poisson_boltzmann.REFERENCE, lid_cavity.REFERENCE]

@@ -23,12 +23,14 @@ class BackStep(Problem):
     nu: float = 0.01
 
     def residual(self, p, u, v, P):
+        r2 = (p.x - 2.0) ** 2 + (p.y - 1.0) ** 2
+        weight = (r2 / (r2 + 0.1)) ** 0.75
         return {
-            "momentum_x": u * u.x + v * u.y + P.x - self.nu * (u.xx + u.yy),
-            "momentum_y": u * v.x + v * v.y + P.y - self.nu * (v.xx + v.yy),
+            "momentum_x": weight * (u * u.x + v * u.y + P.x - self.nu * (u.xx + u.yy)),
+            "momentum_y": weight * (u * v.x + v * v.y + P.y - self.nu * (v.xx + v.yy)),
             "continuity": u.x + v.y,
         }
 
     @property
     def reference(self):
-        return "../references/back_step.npz" if self.nu == 0.01 else None
+        return "references/back_step.npz" if self.nu == 0.01 else None

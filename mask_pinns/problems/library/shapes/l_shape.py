@@ -20,7 +20,7 @@ class LShape(Problem):
     domain = square - corner
     derivatives = ("xx", "yy")
     conditions = (Dirichlet(square, u=0.0), Dirichlet(corner, u=0.0))
-    reference = "../references/l_shape.npz"
+    reference = "references/l_shape.npz"
 
     def residual(self, p, u):
         return u.xx + u.yy + 1.0

@@ -51,4 +51,4 @@ class LidCavity(Problem):
 
     @property
     def reference(self):
-        return "../references/lid_cavity.npz" if (self.nu, self.a) == (0.01, 4.0) else None
+        return "references/lid_cavity.npz" if (self.nu, self.a) == (0.01, 4.0) else None

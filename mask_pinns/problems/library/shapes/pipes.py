@@ -16,7 +16,7 @@ class Pipes(Problem):
     domain = square - pipes
     derivatives = ("xx", "yy")
     conditions = (Dirichlet(square, u=1.0), Dirichlet(pipes, u=0.0))
-    reference = "../references/pipes.npz"
+    reference = "references/pipes.npz"
 
     def residual(self, p, u):
         return u.xx + u.yy

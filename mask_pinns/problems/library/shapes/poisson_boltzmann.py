@@ -44,4 +44,4 @@ class PoissonBoltzmann(Problem):
 
     @property
     def reference(self):
-        return "../references/poisson_boltzmann.npz" if self.k == 8.0 else None
+        return "references/poisson_boltzmann.npz" if self.k == 8.0 else None

@@ -1,6 +1,6 @@
 """Makes pipes.npz, Laplace's equation in a square with four round holes, by a series that converges exponentially.
 
-    python -m mask_pinns.problems.library.references.pipes
+    python -m mask_pinns.problems.library.shapes.references.pipes
 
 u_xx + u_yy = 0 on [-.5, .5]^2 less disks of radius .1 at (+-.3, +-.3); u = 1 on the square, u = 0 on the disks. This is
 Poisson2d-C of PINNacle (Hao et al., arXiv 2306.08827).
@@ -22,8 +22,8 @@ from itertools import product
 
 import numpy as np
 
-from mask_pinns.problems.library.references.elliptic import Holed
-from mask_pinns.problems.library.references.scattered import Reference, difference, make
+from mask_pinns.problems.library.shapes.references.elliptic import Holed
+from mask_pinns.problems.library.shapes.references.scattered import Reference, difference, make
 
 RADIUS, CENTER = 0.1, 0.3
 

@@ -1,6 +1,6 @@
 """Makes l_shape.npz, Poisson's equation in an L, by a series at its corners that converges exponentially.
 
-    python -m mask_pinns.problems.library.references.l_shape
+    python -m mask_pinns.problems.library.shapes.references.l_shape
 
 u_xx + u_yy = -1 in [-1, 1]^2 less [0, 1] x [-1, 0], u = 0 on the boundary. With polar coordinates at the reentrant
 corner, theta from 0 to 3 pi / 2,
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mask_pinns.problems.library.references.scattered import Reference, far_from, make
+from mask_pinns.problems.library.shapes.references.scattered import Reference, far_from, make
 
 CORNERS = ((1, 0, -1, 1), (1, 1, -1, -1), (-1, 1, 1, -1), (-1, -1, 1, 1), (0, -1, -1, 1))
 """x, y of each convex corner, and the directions in which the domain lies from there."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mask_pinns.problems.library.references.scattered import Solution
+from mask_pinns.problems.library.shapes.references.scattered import Solution
 
 Disk = tuple[float, float, float]
 """x, y and radius."""

@@ -1,6 +1,6 @@
 """Makes poisson_boltzmann.npz, a linear Poisson-Boltzmann equation in a square with four round holes.
 
-    python -m mask_pinns.problems.library.references.poisson_boltzmann
+    python -m mask_pinns.problems.library.shapes.references.poisson_boltzmann
 
 -Lap u + 64 u = 10 (17 + x^2 + y^2) sin(pi x) sin(4 pi y) on [-1, 1]^2 less the disks DISKS; u = .2 on the square, 1 on
 the disks. This is Poisson2d-CG of PINNacle (Hao et al., arXiv 2306.08827).
@@ -13,8 +13,8 @@ Methods", 1998; by ngsolve) converge exponentially all the same. The last refine
 
 import numpy as np
 
-from mask_pinns.problems.library.references.elliptic import Holed, outside
-from mask_pinns.problems.library.references.scattered import Reference, make
+from mask_pinns.problems.library.shapes.references.elliptic import Holed, outside
+from mask_pinns.problems.library.shapes.references.scattered import Reference, make
 
 DISKS = ((0.5, 0.5, 0.2), (0.4, -0.4, 0.4), (-0.2, -0.7, 0.1), (-0.6, 0.5, 0.3))
 REACTION = 64.0

@@ -106,7 +106,7 @@ def measured(reference: Reference, folder: Path | None) -> dict[str, object]:
         columns = dict(zip(reference.fields, values[-1].T, strict=True))
         np.savez_compressed(Path(__file__).with_name(f"{reference.name}.npz"), x=x, y=y, **columns)
     return {
-        "command": f"python -m mask_pinns.problems.library.references.{reference.module or reference.name}"
+        "command": f"python -m mask_pinns.problems.library.shapes.references.{reference.module or reference.name}"
         " --compare <folder of PINNacle's data> --record benchmarks/results/references.json",
         "method": reference.method,
         "points": len(x),

@@ -1,6 +1,6 @@
 """Makes back_step.npz and back_step_no_backflow.npz, the steady flow over a backward step, with two outlets.
 
-    python -m mask_pinns.problems.library.references.back_step
+    python -m mask_pinns.problems.library.shapes.references.back_step
 
 The equations of lid_cavity with nu = .01 on [0, 4] x [0, 2] less [0, 2] x [1, 2]; u = 4 y (1 - y), v = 0 at the inlet
 x = 0; u = v = 0 on the walls; P = 0 at the outlet x = 4. This is NS2d-CG of PINNacle (Hao et al., arXiv 2306.08827).
@@ -19,8 +19,8 @@ from functools import partial
 
 import numpy as np
 
-from mask_pinns.problems.library.references.flow import Flow
-from mask_pinns.problems.library.references.scattered import Reference, far_from, make
+from mask_pinns.problems.library.shapes.references.flow import Flow
+from mask_pinns.problems.library.shapes.references.scattered import Reference, far_from, make
 
 SINGULAR = ((2.0, 1.0),)
 

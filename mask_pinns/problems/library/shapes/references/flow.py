@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mask_pinns.problems.library.references.scattered import Solution
+from mask_pinns.problems.library.shapes.references.scattered import Solution
 
 Corner = tuple[float, float]
 

@@ -1,6 +1,6 @@
 """Makes lid_cavity.npz, the steady flow in a square cavity below a lid that drags it along.
 
-    python -m mask_pinns.problems.library.references.lid_cavity
+    python -m mask_pinns.problems.library.shapes.references.lid_cavity
 
 u u_x + v u_y = nu Lap u - P_x, u v_x + v v_y = nu Lap v - P_y, u_x + v_y = 0 on [0, 1]^2, nu = .01; u = 4 x (1 - x),
 v = 0 on the lid y = 1, u = v = 0 on the walls, P = 0 at (0, 0). This is NS2d-C of PINNacle (Hao et al.,
@@ -13,8 +13,8 @@ corners converge exponentially all the same.
 
 import numpy as np
 
-from mask_pinns.problems.library.references.flow import Flow
-from mask_pinns.problems.library.references.scattered import Reference, far_from, make
+from mask_pinns.problems.library.shapes.references.flow import Flow
+from mask_pinns.problems.library.shapes.references.scattered import Reference, far_from, make
 
 SINGULAR = ((0.0, 1.0), (1.0, 1.0))
 
