@@ -1,5 +1,7 @@
 """Flow over a backward step: steady Navier-Stokes in a channel that becomes wider (NS2d-CG of PINNacle)."""
 
+import torch
+
 from mask_pinns.domains import Box
 from mask_pinns.problems.conditions import Dirichlet
 from mask_pinns.problems.problem import Problem
@@ -30,6 +32,12 @@ class BackStep(Problem):
             "momentum_y": weight * (u * v.x + v * v.y + P.y - self.nu * (v.xx + v.yy)),
             "continuity": u.x + v.y,
         }
+
+    def features(self, p):
+        x, y = p.x - 2.0, p.y - 1.0
+        root, angle = (x**2 + y**2) ** 0.2722, 0.5445 * torch.atan2(x + y, x - y)
+        layers = (torch.exp((p.x - 4.0) / (factor * self.nu)) for factor in (2, 8))
+        return root * torch.cos(angle), root * torch.sin(angle), *layers
 
     @property
     def reference(self):
