@@ -69,7 +69,7 @@ def test_weights_by_term_and_by_residual() -> None:
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_squared_residual_vector_is_the_loss(problem: str) -> None:
     problem = make_problem(problem)
-    network = small_network("masked", 2, len(problem.fields))
+    network = small_network("masked", len(problem.domain), len(problem.fields))
     objective = Objective(problem, weights={"pde": 0.3})
     points = PointsDataModule(problem, points=30).draw(0)
     torch.testing.assert_close(

@@ -57,6 +57,13 @@ STREAMS = {  # what travels in the interior: fewer than value and every derivati
     "klein_gordon": ["t", "x", "+0"],
     "kovasznay": ["x", "y", "+0"],
     "wave_two_modes": ["t", "x", "+0"],
+    "pipes": ["x", "y", "+0"],
+    "poisson_boltzmann": ["x", "y", "+0"],
+    "lid_cavity": ["x", "y", "+0"],
+    "back_step": ["x", "y", "xx", "yy"],  # its equation is multiplied by a weight that depends on the point
+    "l_shape": ["x", "y", "+0"],
+    "plate": ["x", "y", "xx", "xy", "yy"],
+    "heat_ball": ["v", "w", "x", "y", "z", "+0"],
 }
 
 

@@ -11,7 +11,7 @@ import torch
 
 from mask_pinns import Ball, Box, Disk, HalfPlane, Neumann, Problem, union
 from mask_pinns.callbacks.figures import draw, picture_grid
-from mask_pinns.domains import Domain
+from mask_pinns.domains import Domain, Points
 from mask_pinns.pictures.planes import Plane, section, triangulated
 from mask_pinns.pictures.scene import Scene, scene
 from mask_pinns.pictures.surfaces import surface
@@ -142,7 +142,9 @@ def write_reference(path: Any, shape: Domain, times: Any = None) -> None:
     x = np.random.default_rng(0).uniform(-1, 1, (4000, len(shape.spatial)))
     values = {name: torch.from_numpy(column) for name, column in zip(shape.spatial, x.T, strict=True)}
     time = {} if times is None else {"t": torch.zeros(len(x), dtype=torch.float64)}
-    inside = shape.contains(type("P", (), values | time)).numpy()
+    columns = values | time
+    p = Points(torch.stack([columns[name] for name in shape.names], 1), shape.names)
+    inside = shape.contains(p).numpy()
     u = x[inside, 0] if times is None else x[inside, :1] + 2 * times
     arrays = {name: column[inside] for name, column in zip(shape.spatial, x.T, strict=True)}
     np.savez(path, u=u, **arrays, **({} if times is None else {"t": times}))

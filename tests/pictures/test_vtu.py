@@ -122,7 +122,10 @@ def test_predict_writes_it_beside_the_table(meshio: Any, command: Any, tmp_path:
     assert not list(run.glob("*.vtu"))
     code, out, err = command("predict", "--ckpt_path", str(run), "--vtu", tiny=False)
     assert (code, err) == (0, "") and f"{run}/prediction.vtu" in out
-    assert set(meshio.read(run / "prediction.vtu").point_data) == {"u"} and (run / "prediction.npz").is_file()
+    assert (
+        set(meshio.read(run / "prediction.vtu").point_data) == {"u", "u_reference", "u_error"}
+        and (run / "prediction.npz").is_file()
+    )
 
 
 @pytest.mark.parametrize("shape", [Box(x=(0.0, 1.0), t=(0.0, 1.0)), Ball(x=0.0, y=0.0, z=0.0, w=0.0, radius=1.0)])
