@@ -95,7 +95,7 @@ def test_the_wheel_holds_public_names_references_and_presets(installed: Path, tm
     where, points_module, callback, preset, *points = shown.stdout.split()
     assert Path(where).is_relative_to(installed)
     assert points_module == "mask_pinns.datamodules.points" and callback.startswith("mask_pinns.callbacks.features.")
-    assert (preset, points) == ("True", [str(257 * 101)] * 3)  # Burgers, KdV, Allen-Cahn
+    assert (preset, points) == ("True", [str(257 * 101)] * 3 + ["3000"] * 5)  # Burgers, KdV, Allen-Cahn; on shapes
 
 
 def requirements(*extras: str) -> list[str]:

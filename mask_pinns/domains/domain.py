@@ -9,8 +9,8 @@ A combination's distance is made by R-functions (Rvachev 1982; Shapiro 2007), fr
 
     a and b    a + b - sqrt(a^2 + b^2)          a or b    a + b + sqrt(a^2 + b^2)          not a    -a
 
-which are smooth but at corners, and have slope 1 along the normals of each boundary if a and b have, but where both share
-a piece of boundary.
+which are smooth but at corners, and have slope 1 along the normals of each boundary if a and b have; where both share a
+piece of boundary, it is another one.
 
 Legend: N points, D coordinates.
 """

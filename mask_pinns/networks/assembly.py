@@ -106,17 +106,20 @@ def assemble(
     field_scales = _field_scales(problem, hard) if constraints.dimensionless else None
     if all(part is None for part in (embedding_layers, hard, symmetry, field_scales)) and not len(features):
         return core
-    _require_jets(core)
     further = features if len(features) else None
-    return AssembledNetwork(embedding_layers, core, hard, hard_names, symmetry, field_scales, soft_reasons, further)
+    return AssembledNetwork(
+        embedding_layers, _on_jets(core), hard, hard_names, symmetry, field_scales, soft_reasons, further
+    )
 
 
-def _require_jets(core: nn.Module) -> None:
+def _on_jets(core: nn.Module) -> JetNetwork:
+    """The network. Raises ValueError if it is not made of layers on jets."""
     if not isinstance(core, JetNetwork):
         raise ValueError(
             f"{type(core).__name__} is not made of layers that act on jets: no embedding, scales, symmetry, exact "
             "conditions or known parts can be added to it; make it a JetNetwork"
         )
+    return core
 
 
 def _field_scales(problem: Problem, hard: HardConstraints | None) -> FieldScales:
