@@ -106,10 +106,8 @@ def assemble(
     field_scales = _field_scales(problem, hard) if constraints.dimensionless else None
     if all(part is None for part in (embedding_layers, hard, symmetry, field_scales)) and not len(features):
         return core
-    further = features if len(features) else None
-    return AssembledNetwork(
-        embedding_layers, _on_jets(core), hard, hard_names, symmetry, field_scales, soft_reasons, further
-    )
+    jets, further = _on_jets(core), features if len(features) else None
+    return AssembledNetwork(embedding_layers, jets, hard, hard_names, symmetry, field_scales, soft_reasons, further)
 
 
 def _on_jets(core: nn.Module) -> JetNetwork:
