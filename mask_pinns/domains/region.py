@@ -20,6 +20,9 @@ from mask_pinns.domains.surfaces import Bounds, Flat, Solid, Surface
 
 UNBOUNDED = (-float("inf"), float("inf"))
 
+LEAST_WALL = 1e-3
+"""Least share of a side of the bounding box that is a wall; a curve that touches the side has less."""
+
 Where = Any
 """A place on the boundary: a coordinate's name, a shape, or a function of the points that selects a part."""
 
@@ -186,6 +189,8 @@ class Region(ABC):
         bounds, outward = {c: self[c] for c in self.spatial}, (-1.0, 1.0)[end]
         flat = Flat(bounds, name, self[name][end], outward)
         wall = BoundaryPiece(self, ((flat, 1.0),), filters, {name: outward})
+        if not filters and 0 < wall.share < LEAST_WALL:
+            raise ValueError(f"the domain {self!r} only touches {name} = {self[name][end]:g}: name its shape instead")
         return self._found(wall, f"{name} = {self[name][end]:g}", filters)
 
     def _on_shape(self, shape: Region, filters: tuple[Filter, ...]) -> Piece:

@@ -263,3 +263,8 @@ def test_nonsense_is_answered_by_one_line(what: str) -> None:
         make()
     assert message in str(caught.value) and "\n" not in str(caught.value)
     assert isinstance(DISK, Domain)
+
+
+def test_a_side_that_a_curve_only_touches_is_no_wall() -> None:
+    with pytest.raises(ValueError, match="only touches x = -1: name its shape instead"):
+        Disk(x=0.0, y=0.0, radius=1.0).boundary("x")
