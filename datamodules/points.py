@@ -132,7 +132,7 @@ class PointsDataModule(L.LightningDataModule):
         if sampling.sampler == "grid" and any(
             piece.share < 1 for place in self.places.values() for piece in place.pieces
         ):
-            raise ValueError(f"the sampler grid is for boxes; {problem.title} has a domain with shape: take sobol")
+            raise ValueError(f"the sampler grid is for boxes; {problem.title} has shapes: take sobol")
         self.counts = self._counts(sampling.points)
         if sampling.resample < 0 or sampling.seed < 0:
             raise ValueError(f"resample is {sampling.resample} and seed is {sampling.seed}; neither can be negative")

@@ -35,13 +35,14 @@ class BoundaryPiece(TriedPiece):
     """What belongs to the boundary of a domain of some surfaces, each with the sign of its normals there.
 
     A surface that does not mention a coordinate reaches through all of the domain along it. `filters` are functions of
-    the points that say which of them belong to the piece.
+    the points that say which of them belong to the piece; with a `shape`, they belong to its boundary too.
     """
 
     domain: Space
     surfaces: tuple[tuple[Surface, float], ...]
     filters: tuple[Filter, ...] = ()
     normal: Mapping[str, float] = field(default_factory=dict)
+    shape: Space | None = None
 
     @cached_property
     def _others(self) -> list[list[str]]:
@@ -106,6 +107,10 @@ class BoundaryPiece(TriedPiece):
         """Whether the domain lies behind points (N, D) and not before them; and whether the filters agree."""
         step = self._step(x) * normals
         within = self.domain.contains(self._points(x - step)) & ~self.domain.contains(self._points(x + step))
+        if self.shape is not None:
+            within = within & (
+                self.shape.contains(self._points(x - step)) ^ self.shape.contains(self._points(x + step))
+            )
         by_name = dict(zip(self.domain.names, normals.unbind(1), strict=True))
         for function in self.filters:
             within = within & _selected(function, Points(x, self.domain.names, lambda _: by_name))
@@ -156,8 +161,12 @@ class BoundaryPiece(TriedPiece):
     def _step(self, x: Tensor) -> float:
         """A small length, but one that is not lost by rounding, far from the origin and in single precision."""
         eps, size = torch.finfo(x.dtype).eps, self.domain.size
-        far = max(abs(end) for name in self.domain.spatial for end in self.domain[name])
-        return max(STEP * size, 32 * eps * size, 8 * eps * far)
+        return max(STEP * size, 32 * eps * size, 8 * eps * self._far)
+
+    @cached_property
+    def _far(self) -> float:
+        """The largest coordinate in space."""
+        return max(abs(end) for name in self.domain.spatial for end in self.domain[name])
 
     def normal_at(self, x: Tensor) -> Mapping[str, float | Tensor]:
         if self.normal:
@@ -182,11 +191,16 @@ class SidePiece(BoundaryPiece):
 
     def tried(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         x, taken = super().tried(unit)
-        return x + self.side * ASIDE * self.domain.size * self.normals(x), taken
+        return x + self.side * self._aside * self.normals(x), taken
+
+    @property
+    def _aside(self) -> float:
+        return max(ASIDE * self.domain.size, 8 * torch.finfo(torch.float32).eps * self._far)
 
     def _is_boundary(self, x: Tensor, normals: Tensor) -> Tensor:
-        step = ASIDE * self.domain.size * normals
-        return self.domain.contains(self._points(x - step)) & self.domain.contains(self._points(x + step))
+        before, behind = (self._points(x + side * self._aside * normals) for side in (1.0, -1.0))
+        within = self.domain.contains(before) & self.domain.contains(behind)
+        return within if self.shape is None else within & self.shape.contains(behind) & ~self.shape.contains(before)
 
 
 def _selected(function: Filter, p: Points) -> Tensor:

@@ -15,13 +15,17 @@ from torch import Tensor
 
 from mask_pinns.domains.cuts import BoundaryPiece, Filter, SidePiece
 from mask_pinns.domains.interior import TRIALS, InteriorPiece
-from mask_pinns.domains.places import SIDES, Piece, Place
+from mask_pinns.domains.places import SIDES, Piece, Place, kronecker
+from mask_pinns.domains.points import Points
 from mask_pinns.domains.surfaces import Bounds, Flat, Solid, Surface
 
 UNBOUNDED = (-float("inf"), float("inf"))
 
 LEAST_WALL = 1e-3
 """Least share of a side of the bounding box that is a wall; a curve that touches the side has less."""
+
+SEAM = 1e-5
+"""Distances below this, relative to the size of the domain, are zero."""
 
 Where = Any
 """A place on the boundary: a coordinate's name, a shape, or a function of the points that selects a part."""
@@ -159,7 +163,7 @@ class Region(ABC):
         Raises ValueError if there are none.
         """
         surfaces = self._surfaces_of(shape)
-        sides = tuple(SidePiece(self, surfaces, side=side) for side in (-1.0, 1.0))
+        sides = tuple(SidePiece(self, surfaces, shape=shape, side=side) for side in (-1.0, 1.0))
         if not all(side.share for side in sides):
             raise ValueError(f"no part of {shape!r} lies in the interior of the domain {self!r}")
         return Place((sides,))
@@ -197,12 +201,12 @@ class Region(ABC):
         surfaces = self._surfaces_of(shape)
         if shape is self:
             return self._found(BoundaryPiece(self, surfaces, filters), "its boundary", filters)
-        inner = BoundaryPiece(self, surfaces, filters)
-        outer = BoundaryPiece(self, tuple((surface, -sign) for surface, sign in surfaces), filters)
+        inner = BoundaryPiece(self, surfaces, filters, shape=shape)
+        outer = BoundaryPiece(self, tuple((surface, -sign) for surface, sign in surfaces), filters, shape=shape)
         for n in TRIALS[1:]:  # enough to find a small part on the other side
             kept = [piece for piece in (inner, outer) if piece.found(n)]
             if len(kept) == 2:  # the domain lies inside of one part of the shape, and outside of another
-                return BoundaryPiece(self, (*inner.surfaces, *outer.surfaces), filters)
+                return BoundaryPiece(self, (*inner.surfaces, *outer.surfaces), filters, shape=shape)
             if kept:
                 return kept[0]
         return self._found(inner, repr(shape), filters)
@@ -210,11 +214,16 @@ class Region(ABC):
     def _surfaces_of(self, shape: Region) -> tuple[tuple[Surface, float], ...]:
         if strange := [c for c in shape.spatial if c not in self.names]:
             raise ValueError(f"{shape!r} has the coordinate {strange[0]}; the domain has {', '.join(self.names)}")
+        if "t" in shape and "t" in self and shape["t"] != self["t"] and shape.names != ("t",):
+            raise ValueError(f"{shape!r} has other times than the domain: leave t out of it")
         return tuple(shape.surfaces({c: self[c] for c in self.spatial}))
 
     def divides(self, shape: Region) -> bool:
-        """Whether surfaces of a shape lie in the interior: the domain is on both sides of it."""
-        return bool(SidePiece(self, self._surfaces_of(shape)).found(TRIALS[1]))
+        """Whether the distance of a shape is zero in the interior: on its boundary, or on a seam of its parts."""
+        piece = SidePiece(self, self._surfaces_of(shape))
+        x, inside = piece.tried(kronecker(piece.dimension, TRIALS[1]))
+        near = shape.distance(Points(x, self.names)).abs() <= SEAM * self.size
+        return bool((near & inside).double().mean() > LEAST_WALL)  # a few lie near corners
 
     def _found(self, piece: BoundaryPiece, what: str, filters: Sequence[Filter]) -> Piece:
         if not piece.share:

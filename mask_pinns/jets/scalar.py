@@ -69,11 +69,11 @@ class Scalar:
         """The numbers themselves, (N,) or (1,)."""
         return self.jet.value
 
-    def where(self, condition: Tensor, other: Scalar) -> Scalar:
+    def _where(self, condition: Tensor, other: Scalar) -> Scalar:
         """This one where the condition (N,) holds, else the other, with the derivatives of each.
 
-        It is for functions that are smooth although they are written in pieces; torch.where is refused in functions
-        of a user, who may write a jump.
+        It is for functions that are smooth although they are written in pieces: not for those of users, who may write
+        a jump, as torch.where is not.
         """
         zero = self.value.new_zeros(1)
         streams = {
@@ -108,7 +108,7 @@ def _arctan2(y: Scalar, x: Scalar) -> Scalar:
     """The angle of (x, y) from -pi to pi, by the quotient that is below 1; it jumps where y = 0, x < 0."""
     if not isinstance(y, Scalar) or not isinstance(x, Scalar):
         raise ValueError("atan2 of a number; expected two functions of the coordinates")
-    angle = (y / x).apply(arctan).where(x.value.abs() >= y.value.abs(), -(x / y).apply(arctan))
+    angle = (y / x).apply(arctan)._where(x.value.abs() >= y.value.abs(), -(x / y).apply(arctan))
     return Scalar(Jet(angle.jet.derivatives, angle.jet.streams | {"": torch.atan2(y.value, x.value)}))
 
 

@@ -88,7 +88,8 @@ def assemble(
         ValueError: an unknown condition, or anything that one of the parts refuses.
     """
     (constraints,) = complete("constraint", {Constraints: constraints}, options)
-    embedding = _embedding(constraints, problem)
+    features = Features(problem)
+    embedding = _embedding(constraints, problem, features)
     embedding_layers = make_embedding(problem.domain, embedding)
     check_periodic(problem, embedding.periodic)
     by_ansatz, by_embedding, soft_reasons = _hard_conditions(problem, constraints, embedding.periodic)
@@ -100,7 +101,6 @@ def assemble(
     hard_names = [c.name for c in (*by_ansatz, *by_embedding)]
     if symmetry is not None:
         check_symmetric(problem, symmetry, hard, [c for c in problem.conditions if c.name not in hard_names])
-    features = Features(problem)
     inputs: Any = len(problem.domain) if embedding_layers is None else embedding_layers[-1].width
     core = make_network(network, inputs + len(features), len(problem.fields))
     field_scales = _field_scales(problem, hard) if constraints.dimensionless else None
@@ -128,14 +128,18 @@ def _field_scales(problem: Problem, hard: HardConstraints | None) -> FieldScales
     return FieldScales(offsets, [scales.sizes[f] for f in problem.fields])
 
 
-def _embedding(constraints: Constraints, problem: Problem) -> Embedding:
+def _embedding(constraints: Constraints, problem: Problem, features: Features) -> Embedding:
     """The embedding, normalized for a dimensionless problem, with the coordinates of periodic conditions for "auto"."""
     embedding = constraints.embedding
     if constraints.dimensionless:
         embedding = replace(embedding, normalize=True)
-    if embedding.periodic not in ("auto", ["auto"]):
-        return embedding
-    return replace(embedding, periodic=smoothly_periodic(problem))
+    if embedding.periodic in ("auto", ["auto"]):
+        return replace(embedding, periodic=[c for c in smoothly_periodic(problem) if features.is_periodic(c)])
+    named = [embedding.periodic] if isinstance(embedding.periodic, str) else embedding.periodic
+    for name in named if len(features) else ():
+        if name in problem.domain and not features.is_periodic(name):
+            raise ValueError(f"{problem.title}: features differ at the ends of {name}; leave out --periodic {name}")
+    return embedding
 
 
 def _hard_conditions(

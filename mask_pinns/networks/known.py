@@ -5,7 +5,7 @@ Legend: N points, D coordinates, K features.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -90,6 +90,11 @@ class Features(nn.Module):
         scaled = [(f - c) * (1 / s) for f, c, s in zip(values, self.centres, self.sizes, strict=True)]
         return Jet.cat([f.jet.map(lambda s: s[:, None]) for f in scaled])
 
+    def is_periodic(self, name: str) -> bool:
+        """Whether all features have the same values and derivatives at the two ends of a coordinate."""
+        low, high = (self._values(_probes(self.problem, {name: end})) for end in self.problem.domain[name])
+        return all(_close(a.jet, b.jet, size) for a, b, size in zip(low, high, self.sizes, strict=True))
+
     def _values(self, p: JetPoints) -> tuple[Scalar, ...]:
         kinks = tuple(_kink(c.shape, p) for c in self.problem.conditions if isinstance(c, Interface))
         return self._declared(p) + kinks
@@ -110,7 +115,15 @@ def _kink(shape: Domain, p: JetPoints) -> Scalar:
     return distance.apply(absolute)
 
 
-def _probes(problem: Problem) -> JetPoints:
-    """Points inside of the domain with all derivatives of the problem."""
+def _close(a: Jet, b: Jet, size: float) -> bool:
+    zero = a.value.new_zeros(1)
+    pairs = ((a.streams.get(m, zero), b.streams.get(m, zero)) for m in a.derivatives.indices)
+    return all(bool(((x - y).abs() <= 1e-9 * (size + x.abs())).all()) for x, y in pairs)
+
+
+def _probes(problem: Problem, moved: Mapping[str, float] | None = None) -> JetPoints:
+    """Points inside of the domain with all derivatives of the problem, some coordinates moved to other values."""
     x = problem.domain.section({}).draw(PROBES, kronecker)
+    for name, value in (moved or {}).items():
+        x[:, problem.domain.names.index(name)] = value
     return JetPoints.of(x, problem.domain.names, Derivatives(problem.derivatives))

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from mask_pinns.domains import Box, Domain, Points
+from mask_pinns.domains.places import kronecker
 from mask_pinns.problems.checks import check_derivatives, check_scales, check_shape, checked_names
 from mask_pinns.problems.coefficients import (
     coefficient_fields,
@@ -48,6 +49,8 @@ DEFAULT_GRID_POINTS = 40_000
 """Approximate number of points of an evaluation grid, if a problem does not declare its `grid`."""
 QUASI_RANDOM_FROM = 4
 """Number of coordinates from which on errors are computed at quasi-random points."""
+FEWEST_POINTS = 2000
+"""Least number of points at which errors are computed on shapes, if a problem does not declare its `grid`."""
 MAX_GRID_POINTS = 10**8
 """Largest number of points of an evaluation grid."""
 
@@ -261,13 +264,22 @@ class Problem:
         else:
             axes, points = self._grid()
         if not isinstance(self.domain, Box):
-            axes, points = {}, points[self.domain.contains(Points(points, self.domain.names))]
+            axes, points = {}, self._inside(points)
         values = self.solution(points)
         if values is not None and not (values.isfinite() | values.isnan().all(0)).all():
             raise ValueError(f"{self.title}.exact is not finite everywhere on the evaluation grid")
         if values is not None:
             check_nonzero(values, f"{self.title}: exact")
         return Evaluation(axes, points, values)
+
+    def _inside(self, points: Tensor) -> Tensor:
+        """Those of the points that lie in the domain; points of its own, where too few of its bounding box do."""
+        inside = points[self.domain.contains(Points(points, self.domain.names))]
+        if self.grid is None and len(inside) < FEWEST_POINTS:
+            return self.domain.section({}).draw(FEWEST_POINTS, kronecker)
+        if not len(inside):
+            raise ValueError(f"{self.title}: no point of grid = {self.grid} lies in the domain; take more")
+        return inside
 
     def _grid(self) -> tuple[dict[str, Tensor], Tensor]:
         """The axes and points of the evaluation grid."""

@@ -268,3 +268,25 @@ def test_nonsense_is_answered_by_one_line(what: str) -> None:
 def test_a_side_that_a_curve_only_touches_is_no_wall() -> None:
     with pytest.raises(ValueError, match="only touches x = -1: name its shape instead"):
         Disk(x=0.0, y=0.0, radius=1.0).boundary("x")
+
+
+def test_surfaces_that_lie_inside_of_a_combined_shape_are_not_its_boundary() -> None:
+    both = union(Disk(x=0.4, y=0.5, radius=0.2), Disk(x=0.6, y=0.5, radius=0.2))
+    box = Box(x=(0.0, 1.0), y=(0.0, 1.0))
+    x = box.interface(both).draw(500, lambda d, n: torch.rand(n, d, dtype=torch.float64))
+    assert both.distance(Points(x, box.names)).abs().max() < 1e-4
+    half = HalfPlane(x=0.0, y=0.5, normal={"x": 0.0, "y": 1.0})
+    left, right = Box(x=(0.0, 0.4), y=(0.0, 1.0)) & half, Box(x=(0.6, 1.0), y=(0.0, 1.0)) & half
+    top = (box - left - right).boundary(left).draw(500, lambda d, n: torch.rand(n, d, dtype=torch.float64))
+    assert top[:, 0].max() <= 0.4 + 1e-6
+
+
+def test_a_lens_is_on_one_side() -> None:
+    lens = Disk(x=0.4, y=0.5, radius=0.2) & Disk(x=0.6, y=0.5, radius=0.2)
+    assert not (Box(x=(0.0, 1.0), y=(0.0, 1.0)) - lens).divides(lens)
+
+
+def test_times_of_shapes_agree_with_those_of_the_domain() -> None:
+    square = Box(x=(0.0, 1.0), y=(0.0, 1.0))
+    with pytest.raises(ValueError, match="has other times than the domain"):
+        (square & Box(t=(0.0, 1.0))).boundary(square & Box(t=(0.0, 0.5)))

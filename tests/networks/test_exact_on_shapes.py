@@ -13,11 +13,13 @@ from mask_pinns import (
     Dirichlet,
     Disk,
     Ellipse,
+    Embedding,
     HalfPlane,
     Initial,
     Interface,
     MaskPINN,
     Neumann,
+    Periodic,
     Polygon,
     Problem,
     Robin,
@@ -195,3 +197,15 @@ def test_robin_and_general_conditions_use_true_normals() -> None:
     for condition, expected in ((slip, -2.0 + 0 * x[:, 0]), (robin, -2.0 + 3.0 + x[:, 0])):
         (residual,) = objective.term_residuals(condition, jet, x).values()
         torch.testing.assert_close(residual.vector, expected)
+
+
+def test_features_that_are_not_periodic_refuse_a_periodic_embedding() -> None:
+    """The network would not be periodic, and the condition no term of the loss."""
+    conditions = (Periodic("x", order=1), Dirichlet("y", u=0.0))
+    for feature, found in ((lambda self, p: (p.x**2,), ()), (lambda self, p: (torch.sin(torch.pi * p.x),), ("x",))):
+        problem = problem_with(SQUARE, *conditions, features=feature, residual=lambda self, p, u: u.xx + u.yy)
+        network = assemble("masked", problem, exact="auto", embedding=Embedding(periodic="auto"))
+        assert ("periodic_x" in network.hard_conditions) == bool(found)
+    problem = problem_with(SQUARE, *conditions, features=lambda self, p: (p.x**3 - p.x,))
+    with pytest.raises(ValueError, match="features differ at the ends of x"):
+        assemble("masked", problem, embedding=Embedding(periodic=["x"]))

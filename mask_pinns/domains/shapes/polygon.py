@@ -164,7 +164,7 @@ def _value(x: Any) -> Tensor:
 
 def _chosen(condition: Tensor, a: Any, b: Any) -> Any:
     """a where the condition (N,) holds, else b, for tensors and for numbers with their derivatives."""
-    return torch.where(condition, a, b) if isinstance(a, Tensor) else a.where(condition, b)
+    return torch.where(condition, a, b) if isinstance(a, Tensor) else a._where(condition, b)
 
 
 @dataclass(frozen=True)

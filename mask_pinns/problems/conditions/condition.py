@@ -85,6 +85,9 @@ class Condition:
 
     def place(self, domain: Domain) -> Place:
         """The place where this condition holds. Raises ValueError if the domain has no such place."""
+        if self.within is not None and (strange := [c for c in self.within.names if c not in domain]):
+            names = ", ".join(domain.names)
+            raise ValueError(f"condition {self.name!r}: {self.within!r} has the coordinate {strange[0]}, not {names}")
         if not self.where:
             return self._section(domain if self.within is None else _part(domain, self.within), self.at)
         try:

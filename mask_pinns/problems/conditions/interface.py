@@ -82,3 +82,5 @@ class Interface(NamedByPlace, Condition):
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         super().check(domain, fields)
         check_targets(self.name, self.targets, fields)
+        if derived := [key for key in self.targets if key not in fields]:
+            raise ValueError(f"condition {self.name!r} sets {derived[0]!r}; an Interface sets jumps of fluxes")
