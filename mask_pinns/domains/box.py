@@ -16,15 +16,13 @@ from torch import Tensor
 
 from mask_pinns.checks import is_finite, is_number
 from mask_pinns.domains.domain import Domain, both, product
+from mask_pinns.domains.interior import COINCIDENCE
 from mask_pinns.domains.places import SIDES, Piece, Place
 from mask_pinns.domains.points import Points
 from mask_pinns.domains.surfaces import Bounds, Flat, Surface
 
 MIN_RELATIVE_WIDTH = 1e-12
 """Least width of a domain, relative to its largest coordinate: below it, points coincide in float64."""
-
-COINCIDENCE = 1e-9
-"""Largest distance between faces that are the same, relative to the length of the domain."""
 
 
 class Box(Domain):

@@ -162,15 +162,15 @@ class Region(ABC):
 
         Raises ValueError if there are none.
         """
-        surfaces = self._surfaces_of(shape)
-        sides = tuple(SidePiece(self, surfaces, shape=shape, side=side) for side in (-1.0, 1.0))
-        if not all(side.share for side in sides):
-            raise ValueError(f"no part of {shape!r} lies in the interior of the domain {self!r}")
-        return Place((sides,))
 
-    def walls(self, across: Sequence[str], side: str = "both") -> Place:
-        """The pieces of the boundary across these coordinates, in pairs of points on opposite walls."""
-        return self.boundary(*across, side=side, paired=True)
+        def make() -> Place:
+            surfaces = self._surfaces_of(shape)
+            sides = tuple(SidePiece(self, surfaces, shape=shape, side=side) for side in (-1.0, 1.0))
+            if not all(side.share for side in sides):
+                raise ValueError(f"no part of {shape!r} lies in the interior of the domain {self!r}")
+            return Place((sides,))
+
+        return self._kept(("interface", shape), make)
 
     def _boundary(self, where: Sequence[Where], side: str, paired: bool) -> Place:
         filters = tuple(w for w in where if not isinstance(w, str | Region))

@@ -29,16 +29,19 @@ def known_parts(problem: Problem) -> dict[str, Known]:
     Raises ValueError for a function that cannot be differentiated, or gives other fields.
     """
     p = _probes(problem)
-    return {name: partial(_part, problem, name) for name in _by_field(problem, p)}
+    return {name: partial(_part, problem, name) for name in known_parts_at(problem, p)}
 
 
 def _part(problem: Problem, field: str, p: JetPoints) -> Scalar | float:
-    part: Scalar | float = _by_field(problem, p)[field]
+    part: Scalar | float = known_parts_at(problem, p)[field]
     return part
 
 
-def _by_field(problem: Problem, p: JetPoints) -> dict[str, Any]:
-    """The known parts by field. Raises ValueError for anything but Scalars or numbers of the problem's fields."""
+def known_parts_at(problem: Problem, p: JetPoints) -> dict[str, Any]:
+    """The known parts at points, by field, from one evaluation.
+
+    Raises ValueError for anything but Scalars or numbers of the problem's fields.
+    """
     try:
         given: Any = problem.known_part(p)
     except Exception as error:  # it is the user's code, and may do what a Scalar does not support

@@ -18,7 +18,7 @@ from mask_pinns.jets import Derivatives, Jet, Scalar
 from mask_pinns.jets.points import JetPoints
 from mask_pinns.networks.exact.ansatz import Ansatz, target_on_jets
 from mask_pinns.networks.exact.shapes import Blend
-from mask_pinns.networks.known import known_parts
+from mask_pinns.networks.known import known_parts, known_parts_at
 from mask_pinns.problems import Condition, Dirichlet, Initial, Interface, Periodic, Problem
 from mask_pinns.problems.conditions import Target
 
@@ -108,12 +108,13 @@ class HardConstraints:
     def __call__(self, coordinates: Jet, outputs: Jet) -> Jet:
         """coordinates: the jet of the points (N, D), as `Jet.of_coordinates` makes it; outputs: (N, F)."""
         p = JetPoints.of(coordinates.value, self.problem.domain.names, coordinates.derivatives)
-        columns = []
-        for i, blend in enumerate(self.fields.values()):
+        known, columns = known_parts_at(self.problem, p), []
+        for i, (name, blend) in enumerate(self.fields.items()):
             n = Scalar(outputs.map(lambda s, i=i: s[:, i]))  # type: ignore[misc]  # mypy: lambda with a default
-            u = n * blend.factor(p) + blend.lift(p) if blend.prescribes else n
-            if blend.ansatz.known is not None:
-                u = u + blend.ansatz.known(p)
+            if blend.prescribes:
+                lift, factor = blend.parts(p)
+                n = n * factor + lift
+            u = n + known[name] if name in known else n
             columns.append(u.jet.map(lambda s: s[:, None]))
         return Jet.cat(columns)
 

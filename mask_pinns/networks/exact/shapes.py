@@ -118,15 +118,18 @@ class Blend:
     def _length(self) -> float:
         return LENGTH * self.ansatz.domain.size
 
-    def lift(self, p: JetPoints) -> Scalar | float:
-        """A."""
+    def parts(self, p: JetPoints) -> tuple[Scalar | float, Scalar | float]:
+        """A and B, from one evaluation of each group's factor."""
+        factors = [group.factor(p, self._length) for group in self.groups]
+        return self._lift(p, factors), prod(factors, start=self.ansatz.factor(p))
+
+    def _lift(self, p: JetPoints, factors: list[Any]) -> Scalar | float:
         if not self.groups:
             return self.ansatz.lift(p)
         targets = [self._target(group.target, p) for group in self.groups]
-        factors = [group.factor(p, self._length) for group in self.groups]
         if self.ansatz.walls and not self._is_one:
             targets.append(self.ansatz.lift(p))
-            factors.append(self.ansatz.wall_factor(p))
+            factors = [*factors, self.ansatz.wall_factor(p)]
         if len(targets) == 1:
             return targets[0]
         parts = [prod(factors[:i] + factors[i + 1 :], start=1.0) for i in range(len(factors))]
@@ -140,13 +143,6 @@ class Blend:
             return values
         start = target_on_jets(target, p.at("t", self.ansatz.domain["t"][0]))
         return self.ansatz.initial_lift(p) + (values - start)
-
-    def factor(self, p: JetPoints) -> Scalar | float:
-        """B."""
-        result = self.ansatz.factor(p)
-        for group in self.groups:
-            result = result * group.factor(p, self._length)
-        return result
 
 
 def _same(a: Target, b: Target) -> bool:

@@ -81,10 +81,8 @@ class BoundaryCondition(NamedByPlace, Condition):
         return [place for place in self.where if not isinstance(place, str)]
 
     def place(self, domain: Domain) -> Place:
-        try:
+        with self._named():
             return domain.boundary(*self.where, side=self.side, paired=self.paired)
-        except ValueError as error:
-            raise ValueError(f"condition {self.name!r}: {error}") from None
 
 
 def label_of(place: Any) -> str:

@@ -5,7 +5,8 @@ Legend: N points on each piece, R pieces, D coordinates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -90,18 +91,22 @@ class Condition:
             raise ValueError(f"condition {self.name!r}: {self.within!r} has the coordinate {strange[0]}, not {names}")
         if not self.where:
             return self._section(domain if self.within is None else _part(domain, self.within), self.at)
-        try:
+        with self._named():
             return domain.boundary(*self.where)
-        except ValueError as error:
-            raise ValueError(f"condition {self.name!r}: {error}") from None
 
     def _section(self, domain: Domain, at: Mapping[str, float]) -> Place:
         for name, value in at.items():
             low, high = domain[name]
             if not low <= value <= high:
                 raise ValueError(f"condition {self.name!r} fixes {name} = {value}, outside [{low}, {high}]")
-        try:
+        with self._named():
             return domain.section(at)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Names this condition in the errors of a domain."""
+        try:
+            yield
         except ValueError as error:
             raise ValueError(f"condition {self.name!r}: {error}") from None
 

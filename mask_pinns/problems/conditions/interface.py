@@ -64,10 +64,8 @@ class Interface(NamedByPlace, Condition):
         return Derivatives(self.shape.spatial)
 
     def place(self, domain: Domain) -> Place:
-        try:
+        with self._named():
             return domain.interface(self.shape)
-        except ValueError as error:
-            raise ValueError(f"condition {self.name!r}: {error}") from None
 
     def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
         n = len(p) // 2
