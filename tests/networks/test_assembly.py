@@ -80,6 +80,7 @@ def test_a_network_of_the_users_own_with_an_embedding_and_exact_conditions(float
 @pytest.mark.parametrize(
     ("backend", "problem", "embedding"),
     [("eager", "burgers", {"normalize": True, "fourier": 3}),
+     ("eager", "pipes", {"normalize": True}),
      pytest.param("inductor", Waves(), EMBEDDINGS["all"], marks=pytest.mark.slow)],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from math import prod
 from typing import Any
 
 from mask_pinns.domains import Domain
+from mask_pinns.domains.domain import product
 from mask_pinns.domains.places import Place, kronecker
 from mask_pinns.jets import Scalar
 from mask_pinns.jets.points import JetPoints
@@ -47,8 +47,7 @@ class Group:
     shapes: list[tuple[Domain, bool]] = field(default_factory=list)
 
     def factor(self, p: Any, length: float) -> Any:
-        factors = [s.outer_factor(p, length) if outside else s.factor(p, length) for s, outside in self.shapes]
-        return prod(factors[1:], start=factors[0])
+        return product(s.outer_factor(p, length) if outside else s.factor(p, length) for s, outside in self.shapes)
 
 
 @dataclass
@@ -121,7 +120,7 @@ class Blend:
     def parts(self, p: JetPoints) -> tuple[Scalar | float, Scalar | float]:
         """A and B, from one evaluation of each group's factor."""
         factors = [group.factor(p, self._length) for group in self.groups]
-        return self._lift(p, factors), prod(factors, start=self.ansatz.factor(p))
+        return self._lift(p, factors), product([self.ansatz.factor(p), *factors])
 
     def _lift(self, p: JetPoints, factors: list[Any]) -> Scalar | float:
         if not self.groups:
@@ -132,7 +131,7 @@ class Blend:
             factors = [*factors, self.ansatz.wall_factor(p)]
         if len(targets) == 1:
             return targets[0]
-        parts = [prod(factors[:i] + factors[i + 1 :], start=1.0) for i in range(len(factors))]
+        parts = [product(factors[:i] + factors[i + 1 :]) for i in range(len(factors))]
         whole = sum(parts[1:], start=parts[0])
         return sum((t * part for t, part in zip(targets, parts, strict=True)), start=0.0) / whole
 
