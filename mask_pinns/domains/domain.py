@@ -58,7 +58,7 @@ class Complement(Domain):
             raise ValueError(
                 f"{part!r} mentions t: a shape that is taken away is there at all times; leave t out of it"
             )
-        self.part, self.names = part, part.names
+        self.part, self.names, self.is_round = part, part.names, part.is_round
         self.low, self.high = zip(*(UNBOUNDED for _ in part.names), strict=True)
 
     def __repr__(self) -> str:

@@ -37,12 +37,14 @@ class Region(ABC):
     Attributes:
         names: names of the D coordinates in order, single letters; `t`, if there is one, is time.
         low, high: the corners of the bounding box; infinite where a shape has no end.
+        is_round: whether its boundary has no corners, so that its distance is smooth on all of it.
     """
 
     names: tuple[str, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
     label = ""
+    is_round = False
 
     def __set_name__(self, owner: type, name: str) -> None:
         """A shape that is an attribute of a problem is called by the attribute's name."""

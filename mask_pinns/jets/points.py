@@ -32,6 +32,11 @@ class JetPoints:
         """The points of a jet (N, D), with its derivatives, whatever they are."""
         return cls({n: Scalar(coordinates.map(lambda s, i=i: s[:, i])) for i, n in enumerate(names)})  # type: ignore[misc]
 
+    @property
+    def derivatives(self) -> Derivatives:
+        """The derivatives that the coordinates carry."""
+        return next(iter(self._coordinates.values())).jet.derivatives
+
     def at(self, name: str, value: float) -> JetPoints:
         """The same points moved to a face: one coordinate is fixed, with derivatives of zero."""
         jet = self._coordinates[name].jet
@@ -46,3 +51,9 @@ class JetPoints:
                 f"p.{name}: targets of exact conditions use the coordinates {', '.join(self._coordinates)}"
             )
         return self._coordinates[name]
+
+
+def values_of(p: JetPoints) -> Tensor:
+    """The coordinates themselves, (N, D); no attribute, because a target must not use them without derivatives."""
+    columns = [scalar.value for scalar in p._coordinates.values()]
+    return torch.stack([c.expand(max(map(len, columns))) for c in columns], 1)

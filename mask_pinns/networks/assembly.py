@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from mask_pinns.jets import Activation, Jet, JetNetwork
+from mask_pinns.jets import Activation, Derivatives, Jet, JetNetwork
 from mask_pinns.networks import make_network
 from mask_pinns.networks.embeddings import make_embedding
 from mask_pinns.networks.exact import HardConstraints, check_constraints
@@ -20,7 +20,7 @@ from mask_pinns.networks.field_scales import FieldScales
 from mask_pinns.networks.known import Features, known_parts
 from mask_pinns.networks.periodicity import check_periodic, smoothly_periodic
 from mask_pinns.networks.symmetry import Symmetry, check_symmetric
-from mask_pinns.problems import Condition, Periodic, Problem
+from mask_pinns.problems import Condition, Neumann, Periodic, Problem, Robin
 from mask_pinns.problems.scales import characteristic_scales
 from mask_pinns.registry import unknown
 from mask_pinns.settings import Constraints, Embedding, complete
@@ -54,12 +54,17 @@ class AssembledNetwork(JetNetwork):
         self.soft_reasons = dict(soft_reasons or {})
 
     def layers(self, jet: Jet) -> Jet:
+        if self.constraints is not None and self.constraints.flux is not None:
+            moved, further = self.constraints.flux.insulation(jet.value, jet.derivatives)
+            return self.constraints(jet, self._embedded(moved, further), moved)
         outputs = self._embedded(jet) if self.symmetry is None else self.symmetry(self._embedded, jet)
         return outputs if self.constraints is None else self.constraints(jet, outputs)
 
-    def _embedded(self, jet: Jet) -> Jet:
+    def _embedded(self, jet: Jet, further: Jet | None = None) -> Jet:
         inputs = jet if self.embedding is None else self.embedding(jet)
-        outputs: Jet = self.core(inputs if self.features is None else Jet.cat([inputs, self.features(jet)]))
+        if further is None and self.features is not None:
+            further = self.features(jet)
+        outputs: Jet = self.core(inputs if further is None else Jet.cat([inputs, further]))
         return outputs if self.field_scales is None else self.field_scales(outputs)
 
     def hidden(self) -> dict[str, Activation]:
@@ -96,13 +101,15 @@ def assemble(
     has_known_part = bool(known_parts(problem))
     hard = HardConstraints(problem, by_ansatz, constraints.exact_time) if by_ansatz or has_known_part else None
     if hard is not None:
+        _require_fitting_flux(problem, hard, constraints, embedding.periodic)
         check_constraints(problem, [*by_ansatz, *by_embedding], hard)
     symmetry = Symmetry(problem.domain, problem.fields, constraints.symmetry) if constraints.symmetry else None
     hard_names = [c.name for c in (*by_ansatz, *by_embedding)]
     if symmetry is not None:
         check_symmetric(problem, symmetry, hard, [c for c in problem.conditions if c.name not in hard_names])
     inputs: Any = len(problem.domain) if embedding_layers is None else embedding_layers[-1].width
-    core = make_network(network, inputs + len(features), len(problem.fields))
+    further_inputs = len(hard.flux.insulation) if hard is not None and hard.flux is not None else len(features)
+    core = make_network(network, inputs + further_inputs, len(problem.fields))
     field_scales = _field_scales(problem, hard) if constraints.dimensionless else None
     if all(part is None for part in (embedding_layers, hard, symmetry, field_scales)) and not len(features):
         return core
@@ -155,23 +162,53 @@ def _hard_conditions(
     by_embedding: list[Condition] = [c for c in conditions.values() if type(c) is Periodic and c.across[0] in periodic]
     if "auto" in requested:
         others = [c for c in conditions.values() if c not in by_embedding]
-        by_ansatz, reasons = _compatible(problem, others, by_embedding, constraints.exact_time)
+        by_ansatz, reasons = _compatible(problem, others, by_embedding, constraints, periodic)
         return by_ansatz, by_embedding, reasons
     return [c for c in wanted.values() if c not in by_embedding], by_embedding, {}
 
 
 def _compatible(
-    problem: Problem, conditions: list[Condition], by_embedding: list[Condition], exact_time: float | None
+    problem: Problem,
+    conditions: list[Condition],
+    by_embedding: list[Condition],
+    constraints: Constraints,
+    periodic: str | Sequence[str],
 ) -> tuple[list[Condition], dict[str, str]]:
-    """The conditions that can be hard, each included if it does not contradict those before; why others are not."""
+    """The conditions that can be hard, each included if it does not contradict those before; why others are not.
+
+    Those on normal derivatives come last, and all together first: each may need the others.
+    """
     included: list[Condition] = []
     reasons: dict[str, str] = {}
-    for condition in conditions:
-        try:
-            constraints = HardConstraints(problem, [*included, condition], exact_time)
-            check_constraints(problem, [*included, condition, *by_embedding], constraints)
-        except ValueError as error:
-            reasons[condition.name] = str(error)
+    fluxes = [c for c in conditions if type(c) in (Neumann, Robin)]
+    together = [fluxes] if len(fluxes) > 1 else []
+    for group in [[c] for c in conditions if c not in fluxes] + together + [[c] for c in fluxes]:
+        if all(c in included for c in group):
             continue
-        included.append(condition)
+        try:
+            tried = HardConstraints(problem, [*included, *group], constraints.exact_time)
+            _require_fitting_flux(problem, tried, constraints, periodic)
+            check_constraints(problem, [*included, *group, *by_embedding], tried)
+        except ValueError as error:
+            if len(group) == 1:
+                reasons[group[0].name] = str(error)
+            continue
+        included += group
     return included, reasons
+
+
+def _require_fitting_flux(
+    problem: Problem, hard: HardConstraints, constraints: Constraints, periodic: str | Sequence[str]
+) -> None:
+    """Raises ValueError for exact normal derivatives with what does not go through their map of the coordinates."""
+    if hard.flux is None:
+        return
+    names = ", ".join(repr(name) for name in hard.flux.names)
+    if constraints.symmetry:
+        raise ValueError(f"conditions on normal derivatives ({names}) cannot be exact together with a symmetry")
+    for name in periodic:
+        if not hard.flux.insulation.is_periodic(name, Derivatives(problem.derivatives)):
+            raise ValueError(
+                f"conditions on normal derivatives ({names}) cannot be exact: they move the coordinates, not alike at "
+                f"both ends of {name}, which is periodic"
+            )

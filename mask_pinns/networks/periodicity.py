@@ -58,9 +58,13 @@ def check_periodic(problem: Problem, names: str | Sequence[str]) -> None:
 def _same_on_both_walls(problem: Problem, term: Condition, name: str) -> bool:
     """Whether residuals are equal at the two ends of a coordinate, for the same values of the fields there."""
     probe, scales = probe_fields(problem), characteristic_scales(problem)
-    if any(name in piece.normal for piece in term.place(problem.domain).pieces):
+    pieces = term.place(problem.domain).pieces
+    if any(name in piece.normal for piece in pieces):
         return True  # a wall across the coordinate itself; a soft condition there is met or not
     low, high = (_moved(problem, probe.points(term), name, side) for side in (0, 1))
+    parts = [(piece, x) for end in (low, high) for piece, x in zip(pieces, end.chunk(len(pieces)), strict=True)]
+    if not any(bool(piece.holds(x).any()) for piece, x in parts):
+        return True  # it is not at the ends, like the boundary of a hole
     streams = probe.streams(low, term.derivatives, scales.offsets, scales.sizes)
     with torch.no_grad():
         at_low, at_high = probe.residuals(term, low, streams), probe.residuals(term, high, streams)

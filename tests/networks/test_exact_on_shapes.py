@@ -18,7 +18,6 @@ from mask_pinns import (
     Initial,
     Interface,
     MaskPINN,
-    Neumann,
     Periodic,
     Polygon,
     Problem,
@@ -81,8 +80,7 @@ def test_values_hold_at_random_boundary_points(name: str) -> None:
 
 REFUSED = {
     "a function selects": (Dirichlet(SQUARE, lambda p: p.x > 0, u=0.0), "a function selects a part"),
-    "Neumann": (Neumann(HOLES, u=0.0), "a Neumann, cannot be made exact"),
-    "Robin": (Robin(HOLES, a=1.0, u=0.0), "a Robin, cannot be made exact"),
+    "an interface": (Interface(Disk(x=-0.5, y=0.5, radius=0.1), a=(1.0, 2.0), u=0.0), "the flux is a term of the loss"),
 }
 
 

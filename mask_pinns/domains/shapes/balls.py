@@ -51,6 +51,8 @@ class Ball(Domain):
     Raises ValueError for a radius that is not above zero, and for coordinates that are not finite.
     """
 
+    is_round = True
+
     def __init__(self, radius: float, **centre: float) -> None:
         kind = type(self).__name__
         if not centre:

@@ -38,6 +38,8 @@ class HalfPlane(Domain):
     Raises ValueError for a normal of zero length, or with other coordinates than the point.
     """
 
+    is_round = True
+
     def __init__(self, normal: dict[str, float], **point: float) -> None:
         example = 'HalfPlane(x=0.5, y=0.0, normal={"x": 1.0, "y": 1.0})'
         if not isinstance(normal, dict):
@@ -116,6 +118,8 @@ class Ellipse(Domain):
 
     Raises ValueError for other than two coordinates, and for half axes that are not above zero.
     """
+
+    is_round = True
 
     def __init__(self, **axes: tuple[float, float]) -> None:
         if len(axes) != 2 or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in axes.values()):

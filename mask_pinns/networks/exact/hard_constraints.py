@@ -17,9 +17,10 @@ from mask_pinns.domains import SIDES, Domain, Place
 from mask_pinns.jets import Derivatives, Jet, Scalar
 from mask_pinns.jets.points import JetPoints
 from mask_pinns.networks.exact.ansatz import Ansatz, target_on_jets
+from mask_pinns.networks.exact.flux import Flux
 from mask_pinns.networks.exact.shapes import Blend
 from mask_pinns.networks.known import known_parts, known_parts_at
-from mask_pinns.problems import Condition, Dirichlet, Initial, Interface, Periodic, Problem
+from mask_pinns.problems import Condition, Dirichlet, Initial, Interface, Neumann, Periodic, Problem, Robin
 from mask_pinns.problems.conditions import Target
 
 PROBE_POINTS = 64
@@ -33,7 +34,7 @@ class HardConstraints:
 
     Args:
         problem: problem with these conditions.
-        conditions: Initial (u, or u and u_t) and Dirichlet conditions.
+        conditions: Initial (u, or u and u_t), Dirichlet, Neumann and Robin conditions.
         time: T of the initial factor; None: the length of the time interval.
 
     Raises:
@@ -53,6 +54,8 @@ class HardConstraints:
                 self._add_initial(condition, domain["t"][1] - domain["t"][0] if time is None else time)
             elif type(condition) is Dirichlet:
                 self._add_values(condition)
+            elif type(condition) in (Neumann, Robin):
+                continue  # they need all others
             else:
                 raise ValueError(_refusal(condition, problem))
             for blend in self.fields.values():
@@ -62,6 +65,8 @@ class HardConstraints:
             _try_targets(condition, getattr(condition, "extended", {}), problem)
             for blend in self.fields.values():
                 blend.require_apart(condition)
+        fluxes = [c for c in conditions if isinstance(c, Neumann)]
+        self.flux = Flux(problem, fluxes, self.fields) if fluxes else None
 
     def __reduce__(self) -> Any:
         """Constraints are pickled as their arguments: targets may be functions that cannot be pickled."""
@@ -105,13 +110,22 @@ class HardConstraints:
                 ansatz.time, ansatz.initial = time, [condition.targets[key] for key in expected]
                 ansatz.extended = condition.extended.get(name)
 
-    def __call__(self, coordinates: Jet, outputs: Jet) -> Jet:
-        """coordinates: the jet of the points (N, D), as `Jet.of_coordinates` makes it; outputs: (N, F)."""
+    def __call__(self, coordinates: Jet, outputs: Jet, moved: Jet | None = None) -> Jet:
+        """The fields (N, F) from the network's outputs (N, F).
+
+        coordinates: the jet of the points (N, D), as `Jet.of_coordinates` makes it; moved: x~ of `Insulation`, if some
+        conditions are on fluxes, at which the outputs were evaluated (None: found again).
+        """
         p = JetPoints.of(coordinates.value, self.problem.domain.names, coordinates.derivatives)
+        if self.flux is not None and moved is None:
+            moved, _ = self.flux.insulation(coordinates.value, coordinates.derivatives)
         known, columns = known_parts_at(self.problem, p), []
         for i, (name, blend) in enumerate(self.fields.items()):
             n = Scalar(outputs.map(lambda s, i=i: s[:, i]))  # type: ignore[misc]  # mypy: lambda with a default
-            if blend.prescribes:
+            if self.flux is not None and moved is not None:
+                lift, factor = self.flux.around(name, p)
+                n = n * blend.factor(JetPoints.of_jet(moved, self.problem.domain.names)) * factor + lift
+            elif blend.prescribes:
                 lift, factor = blend.parts(p)
                 n = n * factor + lift
             u = n + known[name] if name in known else n
@@ -129,7 +143,7 @@ def _refusal(condition: Condition, problem: Problem) -> str:
         return f"{what}: fields are continuous by construction, the flux is a term of the loss"
     if isinstance(condition, Periodic):
         return f"{what} this way; embed its coordinate: --periodic {condition.across[0]}"
-    return f"{what} (Initial and Dirichlet conditions can); name those that are: --exact NAME ..."
+    return f"{what} (Initial, Dirichlet, Neumann and Robin conditions can); name those that are: --exact NAME ..."
 
 
 def _article(condition: Condition) -> str:

@@ -67,18 +67,16 @@ class Blend:
 
         Raises ValueError if the domain lies on both sides of it, or its distance is not smooth.
         """
-        inside = shape.contains(_interior(self.ansatz.domain))
         if not shape.is_smooth:
             raise ValueError(f"condition {condition.name!r} cannot be exact: {shape!r} has no smooth distance here")
-        if (inside.any() and not inside.all()) or self.ansatz.domain.divides(shape):
-            raise ValueError(
-                f"condition {condition.name!r} cannot be exact: the domain lies inside and outside of {shape!r}; name "
-                "the shapes that it is made of, or the whole domain"
-            )
+        try:
+            outside = lies_outside(self.ansatz.domain, shape)
+        except ValueError as error:
+            raise ValueError(f"condition {condition.name!r} cannot be exact: {error}") from None
         group = next((g for g in self.groups if _same(g.target, target)), None)
         if group is None:
             self.groups.append(group := Group(target))
-        group.shapes.append((shape, not bool(inside.all())))
+        group.shapes.append((shape, outside))
 
     def require_apart(self, condition: Condition) -> None:
         """Raises ValueError if parts of the boundary with different targets meet."""
@@ -119,8 +117,19 @@ class Blend:
 
     def parts(self, p: JetPoints) -> tuple[Scalar | float, Scalar | float]:
         """A and B, from one evaluation of each group's factor."""
-        factors = [group.factor(p, self._length) for group in self.groups]
+        factors = self._group_factors(p)
         return self._lift(p, factors), product([self.ansatz.factor(p), *factors])
+
+    def lift(self, p: JetPoints) -> Scalar | float:
+        """A alone."""
+        return self._lift(p, self._group_factors(p))
+
+    def factor(self, p: JetPoints) -> Scalar | float:
+        """B alone."""
+        return product([self.ansatz.factor(p), *self._group_factors(p)])
+
+    def _group_factors(self, p: JetPoints) -> list[Any]:
+        return [group.factor(p, self._length) for group in self.groups]
 
     def _lift(self, p: JetPoints, factors: list[Any]) -> Scalar | float:
         if not self.groups:
@@ -149,7 +158,15 @@ def _same(a: Target, b: Target) -> bool:
     return a is b if callable(a) or callable(b) else float(a) == float(b)
 
 
-def _interior(domain: Domain) -> Any:
-    """Fixed points inside of a domain."""
+def lies_outside(domain: Domain, shape: Domain) -> bool:
+    """Whether a domain lies outside of a shape; False: inside.
+
+    Raises ValueError if it is on both sides of the shape's boundary.
+    """
     place = domain.section({})
-    return place.at(place.draw(SAMPLES, kronecker), domain.names)
+    inside = shape.contains(place.at(place.draw(SAMPLES, kronecker), domain.names))
+    if (inside.any() and not inside.all()) or domain.divides(shape):
+        raise ValueError(
+            f"the domain lies inside and outside of {shape!r}; name the shapes that it is made of, or the whole domain"
+        )
+    return not bool(inside.all())
