@@ -60,6 +60,7 @@ class Derivatives:
     """
 
     def __init__(self, declared: Iterable[str] = (), operators: Mapping[str, Operator] | None = None) -> None:
+        self._wider: dict[tuple[str, ...], Derivatives] = {}
         self.operators = {
             name: tuple((canonical(m), c) for m, c in operator) for name, operator in (operators or {}).items()
         }
@@ -79,6 +80,17 @@ class Derivatives:
         for name, operator in self.operators.items():
             self.leibniz[name] = (("", name, 1.0), (name, "", 1.0), *_inner(operator, _splits))
             self.chain[name] = (("", name, 1.0), *_inner(operator, _chain_rule))
+
+    def wider(self, along: tuple[str, ...]) -> Derivatives:
+        """These, the members of operators, and each of them by each of some coordinates.
+
+        They are kept: a compiler can look them up, but not make them. Raises ValueError for one above order 4.
+        """
+        if along not in self._wider:
+            members = {m for operator in self.operators.values() for m, _ in operator}
+            plain = {m for m in self.indices if m not in self.operators} | members
+            self._wider[along] = Derivatives([*plain, *(m + c for m in plain for c in along)])
+        return self._wider[along]
 
     def rank(self, m: str) -> int:
         """The order of a stream: of a multi-index its length, of an operator that of its highest member."""

@@ -45,10 +45,7 @@ def slopes(
 
     Raises ValueError if that takes derivatives of a higher order than is supported.
     """
-    members = {m for operator in derivatives.operators.values() for m, _ in operator}
-    plain = {m for m in derivatives.indices if m not in derivatives.operators} | members
-    wider = Derivatives([*plain, *(m + c for m in plain for c in along)])
-    value = function(JetPoints.of(x, names, wider))
+    value = function(JetPoints.of(x, names, derivatives.wider(tuple(along))))
     if not isinstance(value, Scalar):
         nothing: dict[str, Scalar | float] = dict.fromkeys(along, 0.0)
         return nothing | {"": value}

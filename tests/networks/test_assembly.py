@@ -10,7 +10,7 @@ import torch
 from helpers import small_network
 from waves import EMBEDDINGS, EXACT, Waves, build, inside
 
-from mask_pinns import NETWORKS, MaskPINN
+from mask_pinns import NETWORKS, Box, Dirichlet, Disk, MaskPINN, Neumann, Problem, Robin
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.jets import Derivatives
 from mask_pinns.jets.engines import by_autograd, by_jet
@@ -77,10 +77,23 @@ def test_a_network_of_the_users_own_with_an_embedding_and_exact_conditions(float
     assert network(torch.rand(4, 2)).shape == (4, 1)
 
 
+class Insulated(Problem):
+    """Heat around an insulated hole; the walls across x are insulated too."""
+
+    hole = Disk(x=0.0, y=0.0, radius=0.3)
+    domain = Box(x=(-1.0, 1.0), y=(-1.0, 1.0)) - hole
+    derivatives = ("xx", "yy")
+    conditions = (Dirichlet("y", u=lambda p: p.y), Neumann("x", u=0.0), Robin(hole, a=1.0, u=1.0))
+
+    def residual(self, p, u):
+        return u.xx + u.yy
+
+
 @pytest.mark.parametrize(
     ("backend", "problem", "embedding"),
     [("eager", "burgers", {"normalize": True, "fourier": 3}),
      ("eager", "pipes", {"normalize": True}),
+     ("eager", Insulated(), {"normalize": True}),
      pytest.param("inductor", Waves(), EMBEDDINGS["all"], marks=pytest.mark.slow)],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
