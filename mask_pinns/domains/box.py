@@ -134,7 +134,7 @@ class Face(Piece):
 
     def holds(self, x: Tensor) -> Tensor:
         names = self.box.names
-        at = [(x[:, names.index(c)] - value).abs() <= COINCIDENCE * self.box.size for c, value in self.fixed.items()]
+        at = [(x[:, names.index(c)] - v).abs() <= COINCIDENCE * self.box.scale(c) for c, v in self.fixed.items()]
         inside = self.box.contains(Points(x, names))
         return torch.stack([inside, *at]).all(0) if not self.fixed else torch.stack(at).all(0)
 

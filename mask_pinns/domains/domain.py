@@ -17,6 +17,7 @@ Legend: N points, D coordinates.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property, reduce
@@ -47,6 +48,13 @@ class Domain(Region):
 
     def __sub__(self, other: Domain) -> Domain:
         return Intersection((self, Complement(other)))
+
+    def check(self) -> None:
+        super().check()
+        self._require_overlaps()
+
+    def _require_overlaps(self) -> None:
+        """Raises ValueError if a shape is removed, in any part, where there is nothing to remove."""
 
 
 class Complement(Domain):
@@ -103,6 +111,10 @@ class _Combination(Domain):
 
     @abstractmethod
     def _ends(self, ends: Sequence[tuple[float, float]]) -> tuple[float, float]: ...
+
+    def _require_overlaps(self) -> None:
+        for part in self.parts:
+            part._require_overlaps()
 
     def surfaces(self, bounds: Bounds) -> list[tuple[Surface, float]]:
         return [pair for part in self._in_space() for pair in part.surfaces(bounds)]
@@ -164,14 +176,15 @@ class Intersection(_Combination):
     def factor(self, p: Any, length: float) -> Any:
         return product(part.factor(p, length) for part in self._in_space())
 
-    def check(self) -> None:
-        super().check()
+    def _require_overlaps(self) -> None:
         for part in (part.part for part in self.parts if isinstance(part, Complement)):
             for removed in part.parts if isinstance(part, Union) else (part,):
                 self._require_overlap(removed)
+        super()._require_overlaps()
 
     def _require_overlap(self, removed: Domain) -> None:
-        """Raises ValueError if a shape is removed where there is nothing to remove."""
+        if not all(math.isfinite(end) for c in self.spatial for end in self[c]):
+            return  # a half plane, which is cut by other parts
         kept = [part for part in self.parts if not isinstance(part, Complement)]
         piece = BoundaryPiece(self, tuple(removed.surfaces({c: self[c] for c in self.spatial})))
         for n in (2**8, 2**16):

@@ -135,9 +135,11 @@ class InteriorPiece(TriedPiece):
         return x, self.holds(x)
 
     def holds(self, x: Tensor) -> Tensor:
-        tolerance = COINCIDENCE * self.domain.size
-        at = [(x[:, i] - self.fixed[c]).abs() <= tolerance for i, c in enumerate(self.domain.names) if c in self.fixed]
+        at = [
+            (x[:, i] - self.fixed[c]).abs() <= COINCIDENCE * self.domain.scale(c)
+            for i, c in enumerate(self.domain.names) if c in self.fixed
+        ]  # fmt: skip
         inside = self.domain.contains(self._points(x))
         if set(self.fixed) & set(self.domain.spatial):  # a section may lie in the boundary, and so may a single point
-            inside = inside | (self.domain.distance(self._points(x)) >= -tolerance)
+            inside = inside | (self.domain.distance(self._points(x)) >= -COINCIDENCE * self.domain.size)
         return torch.stack([inside, *at]).all(0)

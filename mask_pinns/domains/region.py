@@ -77,6 +77,10 @@ class Region(ABC):
         """The longest side of its bounding box in space."""
         return max(self[name][1] - self[name][0] for name in self.spatial)
 
+    def scale(self, name: str) -> float:
+        """What lengths along a coordinate are compared with: the size in space, the length of time."""
+        return self.size if name in self.spatial else self[name][1] - self[name][0]
+
     # ---- what a shape says of itself ------------------------------------------------------------------------
 
     @abstractmethod

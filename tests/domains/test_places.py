@@ -200,6 +200,9 @@ DISK = Disk(x=0.5, y=0.5, radius=0.1)
 HOLED = SQUARE - DISK
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "hole larger than the box": (lambda: declared(SQUARE - Disk(x=0.5, y=0.5, radius=2)), "is empty"),
+    "hole outside of a part": (
+        lambda: declared((SQUARE - Disk(x=5, y=5, radius=1)) | Box(x=(0, 6), y=(0, 6))), "lies outside of the rest",
+    ),
     "hole outside": (lambda: declared(SQUARE - Disk(x=5, y=5, radius=1)), "lies outside of the rest"),
     "one of many holes outside": (lambda: declared(SQUARE - (DISK | Disk(x=5, y=5, radius=1))), "lies outside"),
     "apart": (lambda: declared(SQUARE & Disk(x=5, y=5, radius=1)), "is empty"),
