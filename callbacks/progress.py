@@ -25,9 +25,9 @@ from rich.text import Text
 from mask_pinns.callbacks.throughput import Throughput
 from mask_pinns.module import MaskPINN
 
-PARTS = ("bar", "step", "optimizer", "loss", "fresh", "rel L2", "points/s", "elapsed", "left")
+PARTS = ("bar", "step", "optimizer", "loss", "fresh", "rel L2", "unknowns", "points/s", "elapsed", "left")
 """The parts of the progress line, from left to right."""
-BY_IMPORTANCE = ("step", "left", "loss", "rel L2", "bar", "optimizer", "fresh", "points/s", "elapsed")
+BY_IMPORTANCE = ("step", "left", "loss", "unknowns", "rel L2", "bar", "optimizer", "fresh", "points/s", "elapsed")
 """The same parts, in the order in which they are chosen where a terminal has no room for all."""
 
 
@@ -130,7 +130,7 @@ class Progress(L.Callback):
 
     def describe(self, trainer: L.Trainer, module: MaskPINN) -> dict[str, str]:
         """Returns phase, loss, its value at fresh points, the largest relative L2 error if it is known, and of which
-        field it is, and points per second, each under its name in PARTS.
+        field it is, unknown numbers, and points per second, each under its name in PARTS.
 
         The values of the latest validation say at which step it was if it is not this one.
         """
@@ -141,6 +141,8 @@ class Progress(L.Callback):
             if name in metrics:
                 of = "" if name == "val/loss" else worst_field(metrics, module.problem.fields)
                 parts[label] = f"{label} {float(metrics[name]):.3e}{of}{when}"
+        if module.unknowns:
+            parts["unknowns"] = "  ".join(f"{name} {value:.6g}" for name, value in module.unknowns.items())
         if self.throughput.points_per_s:
             parts["points/s"] = f"{self.throughput.points_per_s:,.0f} points/s"
         return parts

@@ -25,6 +25,8 @@ from mask_pinns.memory import is_out_of_memory
 from mask_pinns.metrics import CONSTANT, TIME
 from mask_pinns.module import MaskPINN
 from mask_pinns.networks.evaluation_mode import evaluation_mode
+from mask_pinns.objective import PointSets
+from mask_pinns.objective.posterior import described_unknowns, in_words
 from mask_pinns.problems.determinacy import free_fields, solution_errors
 from mask_pinns.problems.failures import ProblemFailed
 
@@ -69,7 +71,8 @@ class RunSummary(L.Callback):
     """Writes `folder`/summary.json when training ends, also if an error ends it.
 
     rel_l2 and max_error are the errors of the final weights on the problem's evaluation grid, those of the worst field,
-    null if no solution is known; errors contains those of each field, free up to what a field is compared. statistics_s
+    null if no solution is known; errors contains those of each field, free up to what a field is compared. unknowns has
+    the numbers that are found, with standard deviations if measurements tell them (see `Posterior`). statistics_s
     is the time of the feature recordings during training, statistics_end_s the time of the last recording and its
     pictures after training, alarms the kinds of alarms that were raised. wall_s is the time from the start to the end
     of training in this session, s_per_step its training time per step.
@@ -141,6 +144,7 @@ class RunSummary(L.Callback):
             "problem": module.problem.title,
             "coefficients": module.problem.coefficients(),
             **errors,
+            "unknowns": self.unknowns(module, trainer),
             "free": {f: kind for f, kind in free_fields(module.problem).items() if kind},
             "loss": finite(float(module.stepper.last_loss)),
             "val_loss": finite(float(trainer.callback_metrics.get("val/loss", torch.nan))),
@@ -169,6 +173,20 @@ class RunSummary(L.Callback):
             file.write(json.dumps(self.result, indent=2) + "\n")
 
     @staticmethod
+    def unknowns(module: MaskPINN, trainer: L.Trainer) -> dict[str, Any]:
+        """Returns the unknown numbers with their standard deviations, if measurements tell them."""
+        data: Any = getattr(trainer, "datamodule", None)
+        like = next(module.network.parameters())
+
+        def points() -> PointSets:
+            if not isinstance(data, PointsDataModule):
+                raise ValueError("the points are not those of a PointsDataModule")
+            return data.draw(VALIDATION_STEP, device=like.device, dtype=like.dtype)
+
+        with evaluation_mode(module.network):
+            return described_unknowns(module.objective, module.network, points)
+
+    @staticmethod
     def errors(module: MaskPINN) -> dict[str, Any]:
         """Returns the errors of the current weights on the evaluation grid: of the worst field, then field by field."""
         grid = module.problem.evaluation()
@@ -195,6 +213,8 @@ class RunSummary(L.Callback):
                 known = {k: "not known" if e is None else f"{e:.3e}" for k, e in error.items()}
                 table.add_row(f"relative L2{of}", known["rel_l2"] + COMPARED_WITHOUT[result["free"].get(name, "")])
                 table.add_row(f"worst point{of}", known["max_error"])
+        for name, entry in result["unknowns"].items():
+            table.add_row(name, in_words(entry))
         table.add_row("loss", "not finite" if result["loss"] is None else f"{result['loss']:.3e}")
         if result["val_loss"] is not None:
             table.add_row("fresh points", f"{result['val_loss']:.3e}, the loss where it is not trained")

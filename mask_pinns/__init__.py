@@ -51,6 +51,7 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
         Pin,
         Problem,
         Robin,
+        Unknown,
     )
     from mask_pinns.problems.scales import characteristic_scales
     from mask_pinns.recipe import recipe_for
@@ -63,8 +64,8 @@ __all__ = [
     "Initial", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mesh", "MetricsFile",
     "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points", "PointsDataModule", "Polygon",
     "Problem", "Progress", "Robin", "RunSummary", "Sampling", "SolutionFigures", "StopOnSignal", "Throughput",
-    "TrainingAlarms", "TrainingSettings", "__version__", "best_checkpoint", "characteristic_scales", "outline",
-    "recipe_for", "union",
+    "TrainingAlarms", "TrainingSettings", "Unknown", "__version__", "best_checkpoint", "characteristic_scales",
+    "outline", "recipe_for", "union",
 ]  # fmt: skip
 
 _MODULES = {name: module for name, module in imported_names(Path(__file__)).items() if name in __all__}

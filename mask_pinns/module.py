@@ -20,6 +20,7 @@ from mask_pinns.memory import evaluate_in_chunks
 from mask_pinns.metrics import SolutionErrors
 from mask_pinns.networks.assembly import assemble
 from mask_pinns.networks.evaluation_mode import evaluation_mode
+from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective import AdaptiveWeights, Objective, PointSets
 from mask_pinns.objective.checks import check_objective
 from mask_pinns.objective.jacobian import Jacobian
@@ -46,7 +47,8 @@ class MaskPINN(L.LightningModule):
         options: single fields of these three, which replace theirs:
             `MaskPINN("wave", exact="all", weights={"initial": 100.0})`.
 
-    Logged: loss and loss/<residual> (unweighted mean squares), weight/<residual> (multipliers), lr; val/loss on other
+    Logged: loss and loss/<residual> (unweighted mean squares), weight/<residual> (multipliers), unknown/<name> (numbers
+    that are found), lr; val/loss on other
     points, without adaptive weights; if the solution is known, val/rel_l2 and val/max_error of the worst field on the
     problem's evaluation grid, and those of each field: val/rel_l2/<field>, val/max_error/<field>.
 
@@ -123,6 +125,11 @@ class MaskPINN(L.LightningModule):
         with torch.no_grad(), evaluation_mode(self.network):
             return evaluate_in_chunks(self.network, x, next(self.network.parameters())).numpy()
 
+    @property
+    def unknowns(self) -> dict[str, float]:
+        """The unknown numbers by name, as they are now."""
+        return {name: float(value.detach()) for name, value in unknown_values(self.network).items()}
+
     # ---- training -------------------------------------------------------------------------------------------
 
     @property
@@ -176,7 +183,9 @@ class MaskPINN(L.LightningModule):
         adaptive = self.adaptive_weights
         balanced = zip(adaptive.names, adaptive.multipliers, strict=True) if adaptive.names else ()
         multipliers = {f"weight/{name}": value for name, value in balanced}
-        self.record({"loss": result.loss, **unweighted, **multipliers, "lr": result.lr, "phase": float(result.phase)})
+        unknowns = {f"unknown/{name}": value for name, value in self.unknowns.items()}
+        more = {"lr": result.lr, "phase": float(result.phase)}
+        self.record({"loss": result.loss, **unweighted, **multipliers, **unknowns, **more})
 
     def record(self, values: Mapping[str, Tensor | float], ahead: int = 0) -> None:
         """Passes values to callbacks, and to loggers with the optimizer step (`ahead`: of one that is being taken)."""

@@ -19,6 +19,7 @@ class Points:
     """N points: `p.x`, `p.t` are 1-D tensors of length N, `p.tensor` is all of them as (N, D).
 
     On a boundary, `p.normal.x` is the x component (N,) of the outward unit normals.
+    `p.k` is the value of an unknown number k of the problem, (N,) or (1,).
     `p.x` is a copy: a function that changes it in place, `x = p.x; x *= pi`, does not move the points.
     """
 
@@ -27,10 +28,13 @@ class Points:
         self.tensor = tensor
         self.names = names
         self.normals = normals
+        self.unknowns: Mapping[str, Tensor] = {}
 
     def __getattr__(self, name: str) -> Tensor:
-        if name.startswith("_") or name in ("tensor", "names", "normals", "normal"):
+        if name.startswith("_") or name in ("tensor", "names", "normals", "normal", "unknowns"):
             raise AttributeError(name)
+        if name in self.unknowns:
+            return self.unknowns[name]
         if name not in self.names:
             raise ValueError(f"p.{name}: no such coordinate; the problem has {', '.join(self.names)}")
         return self.tensor[:, self.names.index(name)].clone()

@@ -20,6 +20,7 @@ from mask_pinns.networks.field_scales import FieldScales
 from mask_pinns.networks.known import Features, known_parts
 from mask_pinns.networks.periodicity import check_periodic, smoothly_periodic
 from mask_pinns.networks.symmetry import Symmetry, check_symmetric
+from mask_pinns.networks.unknown import UnknownFunctions, UnknownNumbers
 from mask_pinns.problems import Condition, Neumann, Periodic, Problem, Robin
 from mask_pinns.problems.scales import characteristic_scales
 from mask_pinns.registry import unknown
@@ -42,10 +43,12 @@ class AssembledNetwork(JetNetwork):
         field_scales: FieldScales | None = None,
         soft_reasons: Mapping[str, str] | None = None,
         features: Features | None = None,
+        functions: UnknownFunctions | None = None,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.features = features
+        self.functions = functions
         self.core = core
         self.constraints = constraints
         self.hard_conditions = tuple(hard_conditions)
@@ -65,7 +68,8 @@ class AssembledNetwork(JetNetwork):
         if further is None and self.features is not None:
             further = self.features(jet)
         outputs: Jet = self.core(inputs if further is None else Jet.cat([inputs, further]))
-        return outputs if self.field_scales is None else self.field_scales(outputs)
+        outputs = outputs if self.field_scales is None else self.field_scales(outputs)
+        return outputs if self.functions is None else Jet.cat([outputs, self.functions(jet)])
 
     def hidden(self) -> dict[str, Activation]:
         """The activations of the core."""
@@ -109,12 +113,19 @@ def assemble(
         check_symmetric(problem, symmetry, hard, [c for c in problem.conditions if c.name not in hard_names])
     inputs: Any = len(problem.domain) if embedding_layers is None else embedding_layers[-1].width
     further_inputs = len(hard.flux.insulation) if hard is not None and hard.flux is not None else len(features)
-    core = make_network(network, inputs + further_inputs, len(problem.fields))
+    functions = UnknownFunctions(problem) if problem.unknown_functions else None
+    core = make_network(network, inputs + further_inputs, len(problem.fields) - len(problem.unknown_functions))
     field_scales = _field_scales(problem, hard) if constraints.dimensionless else None
-    if all(part is None for part in (embedding_layers, hard, symmetry, field_scales)) and not len(features):
-        return core
-    jets, further = _on_jets(core), features if len(features) else None
-    return AssembledNetwork(embedding_layers, jets, hard, hard_names, symmetry, field_scales, soft_reasons, further)
+    parts, further = (embedding_layers, hard, symmetry, field_scales, functions), features if len(features) else None
+    if any(part is not None for part in (*parts, further)):
+        core = AssembledNetwork(
+            embedding_layers, _on_jets(core), hard, hard_names, symmetry, field_scales, soft_reasons, further, functions
+        )
+    if problem.unknown_numbers:
+        core.unknowns = UnknownNumbers(problem, constraints.unknowns, constraints.fix)
+    elif constraints.unknowns or constraints.fix:
+        raise ValueError(f"{problem.title} has no unknown numbers: leave out --unknowns and --fix")
+    return core
 
 
 def _on_jets(core: nn.Module) -> JetNetwork:
@@ -129,10 +140,10 @@ def _on_jets(core: nn.Module) -> JetNetwork:
 
 def _field_scales(problem: Problem, hard: HardConstraints | None) -> FieldScales:
     """The scales of the fields; a field with hard values needs no offset, which these values contain."""
-    scales = characteristic_scales(problem)
+    scales, own = characteristic_scales(problem), problem.fields[: len(problem.fields) - len(problem.unknown_functions)]
     prescribed = {f for f, blend in hard.fields.items() if blend.prescribes} if hard else set()
-    offsets = [0.0 if f in prescribed else scales.offsets[f] for f in problem.fields]
-    return FieldScales(offsets, [scales.sizes[f] for f in problem.fields])
+    offsets = [0.0 if f in prescribed else scales.offsets[f] for f in own]
+    return FieldScales(offsets, [scales.sizes[f] for f in own])
 
 
 def _embedding(constraints: Constraints, problem: Problem, features: Features) -> Embedding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -41,18 +42,34 @@ def check_objective(objective: Objective, network: nn.Module) -> list[str]:
 def _evaluate(objective: Objective, network: nn.Module, points: PointSets) -> dict[str, Residual]:
     """All residuals by name, evaluated term by term. Raises ValueError if one has no gradient."""
     by_name: dict[str, Residual] = {}
+    used: set[int] = set()
     parameters = [p for p in network.parameters() if p.requires_grad] if torch.is_grad_enabled() else []
     for term in objective.terms:
         with attribute_errors_to(f"the residual {term.name!r}", objective.problem.title, objective.when):
             residuals = objective.residuals_at(network, term, points[term.name])
             if parameters:
-                _require_gradient(residuals, parameters, objective.problem.title)
+                used |= _require_gradient(residuals, parameters, objective.problem.title)
         by_name |= residuals
+    _require_unknowns(used, network, objective.problem.title)
     return by_name
 
 
-def _require_gradient(residuals: Mapping[str, Residual], parameters: list[nn.Parameter], title: str) -> None:
-    """Computes the gradient once, where a change in place first fails. Raises ValueError if there is no gradient."""
+def _require_unknowns(used: set[int], network: nn.Module, title: str) -> None:
+    """Raises ValueError for an unknown number that is not among the parameters in use."""
+    theta: Any = getattr(getattr(network, "unknowns", None), "theta", {})
+    for name, parameter in theta.items() if used else ():
+        if id(parameter) not in used:
+            raise ValueError(
+                f"the unknown {name!r} is in no residual of {title}: take it as an argument after the fields, or as "
+                f"p.{name}"
+            )
+
+
+def _require_gradient(residuals: Mapping[str, Residual], parameters: list[nn.Parameter], title: str) -> set[int]:
+    """Computes the gradient once, where a change in place first fails; returns the ids of the parameters in use.
+
+    Raises ValueError if there is no gradient.
+    """
     for name, residual in residuals.items():
         if not residual.vector.requires_grad:
             raise ValueError(
@@ -60,4 +77,5 @@ def _require_gradient(residuals: Mapping[str, Residual], parameters: list[nn.Par
                 "write it with the fields or their derivatives, and without .detach()"
             )
     total = torch.stack([residual.vector.sum() for residual in residuals.values()]).sum()
-    torch.autograd.grad(total, parameters, allow_unused=True)
+    gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    return {id(p) for p, gradient in zip(parameters, gradients, strict=True) if gradient is not None}

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mask_pinns.jets import Jet
+from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.jet import Product, recorded_products
+from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.objective import Objective, PointSets
 from mask_pinns.problems import Condition
 from mask_pinns.problems.determinacy import require_independent_points
@@ -69,8 +70,26 @@ class Jacobian:
 
     def blocks(self, points: PointSets) -> Iterator[tuple[Tensor, Tensor]]:
         """Blocks (v, J) of shapes (R,) and (R, P) that make up the residual vector and its Jacobian."""
+        for _, vector, rows in self.named_blocks(points):
+            yield vector, rows
+
+    def named_blocks(self, points: PointSets) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """The blocks with the names of their residuals."""
         for term, x, count in self._pieces(points):
             yield from self._block(term, x, count)
+
+    def of_fields(self, x: Tensor) -> Iterator[Tensor]:
+        """d u / d parameters (N, P) at points (N, D), field by field."""
+        per_point = self._per_point(len(x))
+        with torch.enable_grad(), recorded_products() as products:
+            coordinates = Jet.of_coordinates(x, self.objective.problem.domain.names, Derivatives())
+            jet = functional_call(self.network, per_point, (coordinates,))
+            yield from (self._rows(column, products, per_point, 1) for column in jet.value.unbind(1))
+
+    def _per_point(self, n: int) -> dict[str, Tensor]:
+        """The parameters with one number per unit, repeated for every point, (N, H)."""
+        vectors = {k: p for k, p in self.parameters.items() if p.ndim == 1}
+        return {k: p.detach().expand(n, -1).clone().requires_grad_() for k, p in vectors.items()}
 
     def vector(self, points: PointSets) -> Tensor:
         """The residual vector v alone, in the order of the blocks."""
@@ -89,18 +108,17 @@ class Jacobian:
             for part in x.split(size, 1):
                 yield term, part.reshape(-1, x.shape[2]), x.shape[1]
 
-    def _block(self, term: Condition, x: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _block(self, term: Condition, x: Tensor, count: int) -> Iterator[tuple[str, Tensor, Tensor]]:
         """A block for each residual of one term, at some of its `count` points on each piece."""
-        vectors = {k: p for k, p in self.parameters.items() if p.ndim == 1}
-        per_point = {k: p.detach().expand(len(x), -1).clone().requires_grad_() for k, p in vectors.items()}  # (N, H)
+        per_point = self._per_point(len(x))
         derivatives = self.objective.needs[term.name].derivatives
         with torch.enable_grad(), recorded_products() as products:
             coordinates = Jet.of_coordinates(x, self.objective.problem.domain.names, derivatives).at_every_point()
             jet = functional_call(self.network, per_point, (coordinates,))
-            residuals = self.objective.term_residuals(term, jet, x)
-            for residual in residuals.values():
+            residuals = self.objective.term_residuals(term, jet, x, unknown_values(self.network, per_point))
+            for name, residual in residuals.items():
                 vector = residual.scaled_to(count)
-                yield vector.detach(), self._rows(vector, products, per_point, 2 if term.paired else 1)
+                yield name, vector.detach(), self._rows(vector, products, per_point, 2 if term.paired else 1)
 
     def _rows(self, vector: Tensor, products: list[Product], per_point: dict[str, Tensor], rows: int) -> Tensor:
         """(R, P): the derivatives of each number of the vector, which depends on `rows` rows of the network."""
@@ -130,7 +148,7 @@ class Jacobian:
             x = points[term.name]
             residuals = self.objective.residuals_at(self.network, term, x)
             count = len(x) // len(self.objective.places[term.name])
-            for residual, (_, rows) in zip(residuals.values(), self._block(term, x, count), strict=True):
+            for residual, (_, _, rows) in zip(residuals.values(), self._block(term, x, count), strict=True):
                 for number, row in zip(residual.scaled_to(count), rows, strict=True):
                     self._check_row(number, row)
 

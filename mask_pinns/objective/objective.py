@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from mask_pinns.jets import ENGINES, Derivatives, Jet
+from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.adaptive_weights import AdaptiveWeights, MeanOverRanks
 from mask_pinns.objective.operators import Needs, needs, read_by
 from mask_pinns.objective.residual import Residual
@@ -134,24 +135,32 @@ class Objective:
             jet = self.engine(network, x[0] if len(x) == 1 else torch.cat(x), names, derivatives)
             jets |= dict(zip([term.name for term in terms], jet.split([len(part) for part in x]), strict=True))
         residuals: dict[str, Residual] = {}
+        unknowns = unknown_values(network)
         for term in self.terms:
-            residuals |= self.term_residuals(term, jets[term.name], points[term.name])
+            residuals |= self.term_residuals(term, jets[term.name], points[term.name], unknowns)
         return residuals
 
     def residuals_at(self, network: nn.Module, term: Condition, x: Tensor) -> dict[str, Residual]:
         """The residuals of one term alone, by a separate pass through the network."""
         jet = self.engine(network, x, self.problem.domain.names, self.needs[term.name].derivatives)
-        return self.term_residuals(term, jet, x)
+        return self.term_residuals(term, jet, x, unknown_values(network))
 
-    def term_residuals(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Residual]:
-        """The residuals of one term by name, from the network's jet at its points x."""
+    def term_residuals(
+        self, term: Condition, jet: Jet, x: Tensor, unknowns: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Residual]:
+        """The residuals of one term by name, from the network's jet at its points x.
+
+        unknowns: the unknown numbers, (1,) or one for each point (N,); None: their starts.
+        """
         if torch.compiler.is_compiling():  # only residuals that have passed a check are compiled
-            return self._term_residuals(term, jet, x)
+            return self._term_residuals(term, jet, x, unknowns)
         with attribute_errors_to(f"the residual {term.name!r}", self.problem.title, self.when):
-            return self._term_residuals(term, jet, x)
+            return self._term_residuals(term, jet, x, unknowns)
 
-    def _term_residuals(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Residual]:
-        vectors = self._vectors(term, jet, x)
+    def _term_residuals(
+        self, term: Condition, jet: Jet, x: Tensor, unknowns: Mapping[str, Tensor] | None
+    ) -> dict[str, Residual]:
+        vectors = self._vectors(term, jet, x, unknowns)
         time = self._relative_time(x) if self.needs_all_points(term) else None
         adaptive = self.adaptive.factors(vectors, time)
         count = len(x) // len(self.places[term.name])
@@ -159,7 +168,9 @@ class Objective:
             name: Residual(vector, self.weight_of(name), count, adaptive.get(name)) for name, vector in vectors.items()
         }
 
-    def _vectors(self, term: Condition, jet: Jet, x: Tensor) -> dict[str, Tensor]:
+    def _vectors(
+        self, term: Condition, jet: Jet, x: Tensor, unknowns: Mapping[str, Tensor] | None
+    ) -> dict[str, Tensor]:
         """The residual vectors of one term by name, their shapes checked."""
         problem, names = self.problem, self.problem.domain.names
         is_equation = term is self.equation
@@ -171,7 +182,7 @@ class Objective:
             )
         fields = fields_of(jet, problem.fields, names, owner, self.needs[term.name].parts)
         place = self.places[term.name]
-        residuals = term.residuals(place.at(x, names), fields, place)
+        residuals = term.residuals(problem.points(term, x, unknowns), fields, place)
         if not residuals or not all(isinstance(part, str) for part in residuals):
             raise ValueError(
                 f"the residual {term.name!r} of {problem.title} gives {dict(residuals)!r}; expected a tensor, a tuple "

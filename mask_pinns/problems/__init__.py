@@ -10,8 +10,9 @@ from mask_pinns.problems.conditions import Condition, Dirichlet, Initial, Interf
 from mask_pinns.problems.evaluation_grid import Evaluation
 from mask_pinns.problems.library import PROBLEMS
 from mask_pinns.problems.problem import Problem
+from mask_pinns.problems.unknowns import Unknown
 
 __all__ = [
     "PROBLEMS", "Condition", "Dirichlet", "Evaluation", "Initial", "Interface", "Neumann", "Periodic", "Pin",
-    "Problem", "Robin",
+    "Problem", "Robin", "Unknown",
 ]  # fmt: skip

@@ -44,6 +44,7 @@ from mask_pinns.problems.evaluation_grid import (
     quasi_random_points,
 )
 from mask_pinns.problems.failures import attribute_errors_to
+from mask_pinns.problems.unknowns import Unknown, check_unknowns, start_values, with_unknowns
 
 DEFAULT_GRID_POINTS = 40_000
 """Approximate number of points of an evaluation grid, if a problem does not declare its `grid`."""
@@ -100,6 +101,8 @@ class Problem:
         known_part(p), features(p): what is known of it; see these methods.
         reference: path of an .npz file beside the problem's own, with one array per coordinate and per field.
         grid: points per coordinate of the evaluation grid.
+        unknowns: tuple of `Unknown`s, which are found too. Functions are further fields; a residual takes fields,
+            then numbers.
         scales: sizes of fields, by name, for the dimensionless form; by default `characteristic_scales` finds them.
 
     A coefficient is a number, a string or a truth value, with a default. The initializer takes the coefficients: a
@@ -127,6 +130,7 @@ class Problem:
     reference: ClassVar[Any] = None
     grid: ClassVar[int | None] = None
     scales: ClassVar[Mapping[str, float]] = {}
+    unknowns: ClassVar[Any] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -144,6 +148,7 @@ class Problem:
             raise ValueError(f"{self.title} has no domain; declare e.g. domain = Box(x=(0.0, 1.0), t=(0.0, 1.0))")
         self.domain.check()
         self._check_fields()
+        self._take_unknowns()
         derivatives = checked_names(self._declared("derivatives"), self.title)
         check_derivatives(derivatives, self.domain, self.title)
         self._check_grid()
@@ -177,6 +182,26 @@ class Problem:
             if not isinstance(name, str) or not name.isidentifier() or "_" in name or name in self.domain:
                 raise ValueError(f"{self.title}: {name!r} cannot name a field (letters and digits, no coordinate)")
 
+    def _take_unknowns(self) -> None:
+        """Makes unknown functions fields, after those that are declared."""
+        taken = {*self.fields, *self.coefficient_fields(), *dir(Problem)}
+        vars(self)["_found_unknowns"] = check_unknowns(self._declared("unknowns"), self.domain, taken, self.title)
+        if self.unknown_functions:
+            vars(self)["fields"] = (*type(self).fields, *(u.name for u in self.unknown_functions))
+
+    def points(self, term: Condition, x: Tensor, unknowns: Mapping[str, Tensor] | None = None) -> Points:
+        """The points (N, D) of a term as its residual receives them, with the unknown numbers (None: their starts)."""
+        p = term.place(self.domain).at(x, self.domain.names)
+        return with_unknowns(p, start_values(self.unknown_numbers, x) if unknowns is None else unknowns)
+
+    @property
+    def unknown_numbers(self) -> tuple[Unknown, ...]:
+        return tuple(u for u in self._found_unknowns if not u.of)
+
+    @property
+    def unknown_functions(self) -> tuple[Unknown, ...]:
+        return tuple(u for u in self._found_unknowns if u.of)
+
     def residual(self, p: Any, *fields: Any) -> Any:
         raise ValueError(f"{self.title} defines no residual(self, p, {', '.join(self.fields)})")
 
@@ -201,6 +226,7 @@ class Problem:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self._take_unknowns()
 
     @property
     def title(self) -> str:

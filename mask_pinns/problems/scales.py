@@ -86,13 +86,15 @@ class _Estimate:
         return by_name
 
     def _from_values(self) -> None:
-        """Offset and size of each field from the values that conditions prescribe."""
+        """Offset and size of each field from the values that conditions prescribe, or from the start of an unknown."""
         for name in self.problem.fields:
             values = [v for condition in self.problem.conditions for v in self._prescribed(condition, name)]
             if values:
                 low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
                 if isfinite(low) and isfinite(high):
                     self.offsets[name], self.sizes[name] = (low + high) / 2, (high - low) / 2
+        for unknown in self.problem.unknown_functions:  # positive ones stay so in a probe field
+            self.offsets[unknown.name], self.sizes[unknown.name] = unknown.start, unknown.scale / 8
 
     def _prescribed(self, condition: Condition, field: str) -> list[Tensor]:
         """The values that a condition prescribes for a field, at probe points."""
@@ -101,7 +103,7 @@ class _Estimate:
             return []
         x = self.probe.points(condition)
         with attribute_errors_to(f"the target of {field} in condition {condition.name!r}", self.problem.title):
-            p = condition.place(self.problem.domain).at(x, self.problem.domain.names)
+            p = self.problem.points(condition, x)
             values = target_values(target, p, condition.name, field)
         return [torch.as_tensor(values, dtype=torch.float64).detach()]
 

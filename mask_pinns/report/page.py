@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mask_pinns.callbacks.features.glossary import GENERAL_QUANTITIES, STAGE_QUANTITIES, STAGES
 from mask_pinns.checkpoints.atomic_files import whole_file
+from mask_pinns.objective.posterior import in_words
 from mask_pinns.report.figures import Picture, drift_pictures, training_picture
 from mask_pinns.report.run_record import RunRecord
 
@@ -56,7 +57,8 @@ def page(runs: list[RunRecord]) -> str:
         runs=runs,
         title=" and ".join(run.name for run in runs),
         summary=[(label, [_cell(run.summary.get(key)) for run in runs]) for key, label in SUMMARY_LABELS.items()]
-        + _errors_by_field(runs),
+        + _errors_by_field(runs)
+        + _unknowns(runs),
         pictures=[picture for picture in pictures if picture.svg],
         tables={
             what: (compared, list(dict.fromkeys(layer for run in runs for layer in run.layers_with(*compared))))
@@ -87,6 +89,13 @@ def _settings(runs: list[RunRecord]) -> list[tuple[str, list[str], bool]]:
     rows = [(name, [str(run.settings.get(name, "")) for run in runs]) for name in names]
     marked = [(name, values, len(set(values)) > 1) for name, values in rows]
     return sorted(marked, key=lambda row: not row[2])
+
+
+def _unknowns(runs: list[RunRecord]) -> list[tuple[str, list[str]]]:
+    """Rows of the unknown numbers."""
+    given = [run.summary.get("unknowns") or {} for run in runs]
+    names = dict.fromkeys(name for of_run in given for name in of_run)
+    return [(name, [in_words(of_run[name]) if name in of_run else "" for of_run in given]) for name in names]
 
 
 def _cell(value: Any) -> str:

@@ -62,6 +62,8 @@ class Constraints:
         exact: conditions that hold by construction: initial dirichlet_x; all; auto (those that can)
         exact_time: time scale on which hard initial conditions free the network; default: the whole interval
         dimensionless: divide coordinates, fields and residuals by characteristic scales of the problem
+        unknowns: --unknowns.k 0.5: another start of an unknown number of the problem
+        fix: k=0.1: unknown numbers that are held at a value
         symmetry: --symmetry.x odd: fields that are even or odd about the middle of x, by construction
 
     A periodic condition holds by construction if its coordinate is embedded as periodic; `periodic="auto"` embeds all
@@ -80,6 +82,8 @@ class Constraints:
     exact: str | Sequence[str] = setting(factory=list, kind=str, many=True, bound=as_names)
     exact_time: float | None = setting(None, kind=PositiveFloat | None, bound=plain)
     dimensionless: bool = setting(False, bound=plain)
+    unknowns: Mapping[str, float] = setting(factory=dict, kind=dict[str, float], bound=lambda given: plain(given or {}))
+    fix: Sequence[str] | Mapping[str, float] = setting(factory=list, kind=str, many=True, bound=as_names)
     symmetry: Mapping[str, Parity] = setting(factory=dict, kind=dict[str, str | dict[str, str]], bound=_parities)
 
     def __post_init__(self) -> None:

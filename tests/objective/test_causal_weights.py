@@ -170,8 +170,8 @@ def test_a_step_that_searches_sees_one_loss(optimizer: str) -> None:
     seen: list[Tensor] = []
     whole = m.objective.term_residuals
 
-    def noted(term: Any, jet: Any, x: Tensor) -> Any:
-        residuals = whole(term, jet, x)
+    def noted(term: Any, jet: Any, x: Tensor, *unknowns: Any) -> Any:
+        residuals = whole(term, jet, x, *unknowns)
         if term.name == "pde" and len(x) == 100:  # not the few points of a check
             seen.append(residuals["pde"].adaptive_weight.detach().clone())
         return residuals

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from inspect import Parameter, signature
 from typing import Any
 
 from torch import Tensor
@@ -28,7 +29,8 @@ class Condition:
     Args:
         name: name of the loss term.
         at: fixed coordinates, name to value; the others cover the whole domain.
-        residual: function of the points and of each field; it returns a tensor (N,), or a tuple or dict of them.
+        residual: function of the points, of each field, and of the unknown numbers if it has arguments for them; it
+            returns a tensor (N,), or a tuple or dict of them.
             On a boundary, `p.normal.x` is a component of the outward unit normal.
         derivatives: the derivatives that the residual uses.
         weight: factor of this term in the loss.
@@ -47,6 +49,8 @@ class Condition:
 
     paired = False
     """Whether residuals compare the two pieces of the term's place, one number for each pair of points."""
+    measured = False
+    """Whether residuals compare with measurements, which have noise (`Data`)."""
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class Condition:
         self.weight = float(weight)
         self.at = {key: float(value) for key, value in at.items()}
         self.function = residual
+        self.takes = _number_of_arguments(residual)
         self.declared = checked_names(derivatives, f"condition {name!r}")
 
     @property
@@ -112,7 +117,8 @@ class Condition:
 
     def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
         """Residuals by name at the points of all pieces of the place, each (R N,); a single one has the name ""."""
-        return named(self.function(p, *fields.values()))
+        unknowns = p.unknowns.values() if self.takes is None or self.takes > 1 + len(fields) else ()
+        return named(self.function(p, *fields.values(), *unknowns))
 
     def prescribed(self, field: str) -> Any:
         """The target of a field's values, a number or a function of the points; None if it does not prescribe them."""
@@ -142,6 +148,18 @@ class Equation(Condition):
 def _part(domain: Domain, shape: Domain) -> Domain:
     """The part of a domain inside of a shape: always the same object, whose places are found once."""
     return domain & shape
+
+
+def _number_of_arguments(function: Callable[..., Any]) -> int | None:
+    """The number of positional arguments that a function needs; None if it takes any number."""
+    try:
+        parameters = signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 0
+    if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters):
+        return None
+    positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in positional and p.default is Parameter.empty for p in parameters)
 
 
 def where_of(where: Any, owner: str) -> tuple[Any, ...]:

@@ -1,0 +1,47 @@
+"""`UnknownFunctions`: unknown functions of some of the coordinates, each with a network of its own.
+
+Legend: N points, D coordinates, A functions.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from mask_pinns.domains import Box
+from mask_pinns.jets import Jet, Scalar
+from mask_pinns.networks import make_network
+from mask_pinns.networks.embeddings import make_embedding
+from mask_pinns.problems import Problem
+from mask_pinns.settings import Embedding
+
+NETWORK = {"name": "masked", "width": 20, "blocks": 1, "activation": "sin", "first_scale": 2.0, "first_bias": 3.1416}
+"""The network of a function that declares none."""
+
+
+class UnknownFunctions(nn.Module):
+    """The unknown functions of a problem: value(N(x, ...)) of each, N a network of its coordinates in [-1, 1].
+
+    Args:
+        problem: the problem.
+
+    Raises ValueError for a network that does not exist.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.declared = problem.unknown_functions
+        self.columns = [[problem.domain.names.index(c) for c in u.of] for u in self.declared]
+        self.embeddings, self.cores = nn.ModuleList(), nn.ModuleList()
+        for u in self.declared:
+            box = Box(**{c: problem.domain[c] for c in u.of})
+            self.embeddings.append(make_embedding(box, Embedding(normalize=True)))
+            self.cores.append(make_network(NETWORK if u.network is None else u.network, len(u.of), 1))
+
+    def forward(self, x: Jet) -> Jet:
+        """The functions (N, A) from the jet of the coordinates (N, D)."""
+        found = []
+        for u, columns, embedding, core in zip(self.declared, self.columns, self.embeddings, self.cores, strict=True):
+            theta = core(embedding(x.map(lambda s, c=columns: s[:, c])))  # type: ignore[misc]
+            value = u.value(Scalar(theta.map(lambda s: s[:, 0])))
+            found.append(value.jet.map(lambda s: s[:, None]))
+        return Jet.cat(found)

@@ -1,0 +1,159 @@
+"""`Posterior`: how sure unknown numbers and fields are, given the noise of measurements (Laplace approximation).
+
+With the training's vector v of weighted residuals, |v|^2 = loss, and J its Jacobian by the parameters w,
+
+    -log p(w | data) = 1/2 sum over terms of n |v|^2 + ...,       n = N s^2 / weight  for measurements:
+
+a measurement contributes (r / sigma)^2, and v holds sqrt(weight / N) r / (sigma s), s the scale of the residual, N the
+number of measurements. If the noise is not known, n = N / |v|^2 estimates it from the misfit. All other terms hold
+exactly in the limit of large weights: they take the largest n of the measurements. Then
+
+    A = sum of n J'J,     cov(w) = A^-1,     std(f) = sqrt(g' A^-1 g),  g = df/dw
+
+for any function f of the weights, an unknown or a field at a point. Directions of w that nothing determines (a network
+has many) do not count where f does not change along them. A is never formed: R from QR factorizations of sqrt(n) J has
+R'R = A.
+
+Source: MacKay 1992. Legend: P parameters, N points, F fields.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mask_pinns.networks.unknown import unknown_values
+from mask_pinns.objective.jacobian import Jacobian
+from mask_pinns.objective.objective import Objective, PointSets
+
+RIDGE = 1e-10
+"""Precision that is added to every parameter, relative to its own: it keeps free directions finite."""
+FREE = 3.0
+"""Standard deviation of theta, by which an unknown changes about its own size, from which it counts as free."""
+
+
+class Posterior:
+    """The Laplace approximation around the present weights.
+
+    Args:
+        jacobian: Jacobian of the objective, whose problem has `Data` among its conditions.
+        points: points of every term.
+
+    Raises ValueError for a problem without measurements.
+    """
+
+    def __init__(self, jacobian: Jacobian, points: PointSets) -> None:
+        objective = jacobian.objective
+        self.jacobian, self.network = jacobian, jacobian.network
+        if not any(term.measured for term in objective.terms):
+            raise ValueError(f"{objective.problem.title} has no Data, whose noise tells how sure a result is")
+        precisions = self._precisions(points)
+        most = max(precisions.values())
+        width = sum(p.numel() for p in jacobian.parameters.values())
+        triangle = torch.zeros(0, width, dtype=torch.float64)
+        for name, rows in self._blocks(points):
+            scaled = rows.double().cpu() * precisions.get(name, most) ** 0.5
+            triangle = torch.linalg.qr(torch.cat([triangle, scaled]), mode="r").R
+        self.sizes = triangle.norm(dim=0)
+        self.sizes[self.sizes == 0] = 1.0
+        ridge = torch.eye(width, dtype=torch.float64) * RIDGE**0.5
+        self.triangle = torch.linalg.qr(torch.cat([triangle / self.sizes, ridge]), mode="r").R
+
+    def _blocks(self, points: PointSets) -> Iterator[tuple[str, Tensor]]:
+        for name, _, rows in self.jacobian.named_blocks(points):
+            yield name, rows
+
+    def _precisions(self, points: PointSets) -> dict[str, float]:
+        """n of each residual of measurements."""
+        objective, found = self.jacobian.objective, {}
+        vectors: dict[str, list[Tensor]] = {}
+        for name, vector, _ in self.jacobian.named_blocks(points):
+            vectors.setdefault(name, []).append(vector)
+        for term in objective.terms:
+            if not term.measured:
+                continue
+            for name, parts in vectors.items():
+                if name.partition(".")[0] == term.name:
+                    count = term.present(name.partition(".")[2])
+                    if term.knows_noise:
+                        scale = objective.scales.get(name, 1.0)
+                        found[name] = count * scale**2 / objective.weight_of(name)
+                    else:
+                        found[name] = count / float(torch.cat(parts).double().square().sum().clamp(min=1e-300))
+        return found
+
+    # ---- results --------------------------------------------------------------------------------------------
+
+    def std(self, gradients: Tensor) -> Tensor:
+        """Standard deviations (N,) of functions with gradients (N, P)."""
+        scaled = gradients.double().cpu() / self.sizes
+        return torch.linalg.solve_triangular(self.triangle.T, scaled.T, upper=False).norm(dim=0)
+
+    def of_unknowns(self) -> dict[str, float | None]:
+        """The standard deviation of each unknown number that is trained; None if the data do not determine it."""
+        unknowns: Any = getattr(self.network, "unknowns", None)
+        if unknowns is None:
+            return {}
+        names, start, columns = list(unknowns.theta), 0, {}
+        for name, parameter in self.jacobian.parameters.items():
+            columns[name] = start
+            start += parameter.numel()
+        gradients = torch.zeros(len(names), start, dtype=torch.float64)
+        for i, name in enumerate(names):
+            gradients[i, columns[f"unknowns.theta.{name}"]] = 1.0
+        theta, slopes = self.std(gradients), unknowns.slopes()
+        return {
+            name: abs(slopes[name]) * float(std) if float(std) < FREE else None
+            for name, std in zip(names, theta, strict=True)
+        }
+
+    def of_fields(self, x: Tensor) -> Tensor:
+        """The standard deviation (N, F) of the fields at points (N, D)."""
+        return torch.stack([self.std(gradients) for gradients in self.jacobian.of_fields(x)], 1)
+
+
+MOST_PARAMETERS = 6000
+"""Most parameters for which unknowns are described with their standard deviations at the end of a run."""
+
+
+def described_unknowns(
+    objective: Objective, network: nn.Module, points: Callable[[], PointSets]
+) -> dict[str, dict[str, Any]]:
+    """The unknown numbers by name: "value", "std" and "determined", or "held" for one that is not trained.
+
+    std is None where nothing tells it: without measurements, or for a network whose Jacobian is not known.
+    """
+    values = {name: {"value": float(v.detach())} for name, v in unknown_values(network).items()}
+    trained: Any = getattr(getattr(network, "unknowns", None), "theta", {})
+    found: dict[str, float | None] | None = None
+    few = sum(p.numel() for p in network.parameters()) <= MOST_PARAMETERS
+    if trained and few and any(term.measured for term in objective.terms):
+        with suppress(ValueError):  # nested autograd, or a network of another kind
+            jacobian = Jacobian(objective, network)
+            jacobian.check(objective.check_points(next(iter(network.parameters()))))
+            found = Posterior(jacobian, points()).of_unknowns()
+    for name, entry in values.items():
+        if name not in trained:
+            entry["held"] = True
+        else:
+            entry["std"] = None if found is None else found[name]
+            entry["determined"] = None if found is None else found[name] is not None
+    return values
+
+
+def in_words(entry: Mapping[str, Any]) -> str:
+    """An unknown number with its standard deviation: "0.1002 +- 0.0004"."""
+    value = entry["value"]
+    if entry.get("held"):
+        return f"{value:g}, held"
+    if entry["determined"] is False:
+        return f"{value:.3g}, which the data do not determine"
+    if entry["std"] is None:
+        return f"{value:.6g}"
+    digits = max(0, 1 - math.floor(math.log10(entry["std"]))) if entry["std"] else 12
+    return f"{value:.{digits}f} +- {entry['std']:.{digits}f}" if digits < 8 else f"{value:.10g} +- {entry['std']:.1e}"
