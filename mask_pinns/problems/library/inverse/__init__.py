@@ -1,0 +1,4 @@
+"""Inverse problems: unknown numbers and functions, found from measurements.
+
+measurements/make.py makes the measurements.
+"""
