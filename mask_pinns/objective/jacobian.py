@@ -95,7 +95,8 @@ class Jacobian:
         per_point = {k: p.detach().expand(len(x), -1).clone().requires_grad_() for k, p in vectors.items()}  # (N, H)
         derivatives = self.objective.needs[term.name].derivatives
         with torch.enable_grad(), recorded_products() as products:
-            coordinates = Jet.of_coordinates(x, self.objective.problem.domain.names, derivatives).at_every_point()
+            names = self.objective.problem.domain.names
+            coordinates = Jet.of_coordinates(self.objective.coordinates(x), names, derivatives).at_every_point()
             jet = functional_call(self.network, per_point, (coordinates,))
             residuals = self.objective.term_residuals(term, jet, x)
             for residual in residuals.values():

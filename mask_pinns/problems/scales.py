@@ -59,6 +59,12 @@ def characteristic_scales(problem: Problem) -> Scales:
     return _Estimate(problem).scales()
 
 
+def residual_scales(problem: Problem) -> dict[str, float]:
+    """The sizes by which residuals are divided, by name; those that are pure numbers already have none."""
+    numbers = {name for term in problem.terms for name in term.in_units(problem.domain)}
+    return {name: size for name, size in characteristic_scales(problem).residuals.items() if name not in numbers}
+
+
 class _Estimate:
     """Finds the scales of one problem, step by step."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -117,6 +118,14 @@ class Condition:
     def prescribed(self, field: str) -> Any:
         """The target of a field's values, a number or a function of the points; None if it does not prescribe them."""
         return None
+
+    def in_units(self, domain: Domain) -> list[str]:
+        """The names in the loss of residuals that are pure numbers already: those in units of a known noise."""
+        return []
+
+    def attach(self, folder: Path) -> None:
+        """Says in which folder the files lie that this condition names: that of the first problem which has it."""
+        return
 
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         """Raises ValueError if this condition does not fit a problem's domain and fields."""
