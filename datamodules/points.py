@@ -133,6 +133,7 @@ class PointsDataModule(L.LightningDataModule):
             piece.share < 1 for place in self.places.values() for piece in place.pieces
         ):
             raise ValueError(f"the sampler grid is for boxes; {problem.title} has shapes: take sobol")
+        self.given = {name: place.count for name, place in self.places.items() if place.count}  # rows of tables
         self.counts = self._counts(sampling.points)
         if sampling.resample < 0 or sampling.seed < 0:
             raise ValueError(f"resample is {sampling.resample} and seed is {sampling.seed}; neither can be negative")
@@ -152,8 +153,11 @@ class PointsDataModule(L.LightningDataModule):
                 raise unknown(name, names, f"point set of {self.problem.title}")
             if n < 1:
                 raise ValueError(f"points for {name!r}: {n}; at least 1 is needed")
+            if name in self.given:
+                rows = f"all {self.given[name]:,} rows of its table are taken"
+                raise ValueError(f"points for {name!r}: {n}; {rows}: leave out --points.{name}")
         counts = {**Sampling().points, **given}  # type: ignore[dict-item]  # the default is a mapping
-        return {name: counts.get(name, max(1, counts["pde"] // 10)) for name in [t.name for t in self.terms]}
+        return {t.name: self.given.get(t.name) or counts.get(t.name, max(1, counts["pde"] // 10)) for t in self.terms}
 
     def draw(self, step: int, rank: int = 0, world_size: int = 1, device: torch.device | str = "cpu",
              dtype: torch.dtype | None = None) -> PointSets:  # fmt: skip
@@ -168,7 +172,8 @@ class PointsDataModule(L.LightningDataModule):
 
     def uneven(self, ranks: int) -> str:
         """The terms that have more points than configured, so that every rank has the same number."""
-        return ", ".join(name for name, n in self.counts.items() if self.shares(n, ranks) not in (n, n / ranks))
+        drawn = {name: n for name, n in self.counts.items() if name not in self.given}
+        return ", ".join(name for name, n in drawn.items() if self.shares(n, ranks) not in (n, n / ranks))
 
     def _draw_term(self, term: Condition, n: int, key: tuple[int, int], device: Any, dtype: torch.dtype) -> Tensor:
         rank, step = key

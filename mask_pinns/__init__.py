@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
     from mask_pinns.problems import (
         PROBLEMS,
         Condition,
+        Data,
         Dirichlet,
         Initial,
         Interface,
@@ -60,7 +61,7 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
 
 __all__ = [
     "ACTIVATIONS", "NETWORKS", "OPTIMIZERS", "PROBLEMS", "SAMPLERS", "Ball", "Box", "Condition", "Constraints",
-    "Derivatives", "Dirichlet", "Disk", "Domain", "Ellipse", "Embedding", "FeatureStatistics", "HalfPlane",
+    "Data", "Derivatives", "Dirichlet", "Disk", "Domain", "Ellipse", "Embedding", "FeatureStatistics", "HalfPlane",
     "Initial", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mesh", "MetricsFile",
     "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points", "PointsDataModule", "Polygon",
     "Problem", "Progress", "Robin", "RunSummary", "Sampling", "SolutionFigures", "StopOnSignal", "Throughput",

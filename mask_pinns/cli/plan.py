@@ -82,7 +82,7 @@ def _scales(module: MaskPINN) -> list[tuple[str, str]]:
     scales = characteristic_scales(module.problem)
     lengths = ", ".join(f"{name} {length:.3g}" for name, length in scales.lengths.items())
     fields = ", ".join(f"{name} {scales.offsets[name]:.3g} +- {size:.3g}" for name, size in scales.sizes.items())
-    residuals = ", ".join(f"{name} {size:.3g}" for name, size in scales.residuals.items())
+    residuals = ", ".join(f"{name} {size:.3g}" for name, size in module.objective.scales.items())
     return [("scales", f"coordinates {lengths}; fields {fields}; residuals {residuals} (--dimensionless false: none)")]
 
 
@@ -94,9 +94,10 @@ def require_training_memory(module: MaskPINN, counts: Mapping[str, int], ranks: 
     """
     objective = module.objective
     rows = sum(
-        counts[t.name] / ranks * len(objective.places[t.name]) * len(objective.needs[t.name].derivatives.indices)
+        (counts[t.name] if objective.places[t.name].count else counts[t.name] / ranks)
+        * len(objective.places[t.name]) * len(objective.needs[t.name].derivatives.indices)
         for t in objective.terms
-    )
+    )  # fmt: skip
     inputs = [p.shape[1] for p in module.network.parameters() if p.ndim == 2]
     chunked = all(phase.method.least_squares for phase in module.schedule.phases)
     size = 4 * int(rows) * (max(inputs, default=1) if chunked else sum(inputs))

@@ -87,6 +87,16 @@ class Place:
     def __len__(self) -> int:
         return len(self.pieces)
 
+    @property
+    def count(self) -> int | None:
+        """The number of its points, if they are given; None if any number of them can be drawn."""
+        return None
+
+    @property
+    def further(self) -> int:
+        """The number K of further columns that its points (R N, D + K) have, for what was measured there."""
+        return 0
+
     def draw(self, n: int, sample: Sample) -> Tensor:
         """Points (R n, D), piece after piece; a place of single points has one on each."""
         blocks = [block for group in self.groups for block in _drawn(group, n, sample)]

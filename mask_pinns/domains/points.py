@@ -1,6 +1,6 @@
 """`Points`, the points that residuals and targets receive, with the outward normals of the boundary they lie on.
 
-Legend: N points, D coordinates.
+Legend: N points, D coordinates, K numbers measured at a point.
 """
 
 from __future__ import annotations
@@ -20,18 +20,26 @@ class Points:
 
     On a boundary, `p.normal.x` is the x component (N,) of the outward unit normals.
     `p.k` is the value of an unknown number k of the problem, (N,) or (1,).
+    At measurements, `p.measured` (N, K) is what was measured, and how much it weighs; it is None elsewhere.
     `p.x` is a copy: a function that changes it in place, `x = p.x; x *= pi`, does not move the points.
     """
 
-    def __init__(self, tensor: Tensor, names: tuple[str, ...], normals: Normals | None = None) -> None:
+    def __init__(
+        self,
+        tensor: Tensor,
+        names: tuple[str, ...],
+        normals: Normals | None = None,
+        measured: Tensor | None = None,
+    ) -> None:
         assert tensor.ndim == 2 and tensor.shape[1] == len(names), (tensor.shape, names)
         self.tensor = tensor
         self.names = names
         self.normals = normals
         self.unknowns: Mapping[str, Tensor] = {}
+        self.measured = measured
 
     def __getattr__(self, name: str) -> Tensor:
-        if name.startswith("_") or name in ("tensor", "names", "normals", "normal", "unknowns"):
+        if name.startswith("_") or name in ("tensor", "names", "normals", "normal", "unknowns", "measured"):
             raise AttributeError(name)
         if name in self.unknowns:
             return self.unknowns[name]

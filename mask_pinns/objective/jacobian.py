@@ -113,7 +113,8 @@ class Jacobian:
         per_point = self._per_point(len(x))
         derivatives = self.objective.needs[term.name].derivatives
         with torch.enable_grad(), recorded_products() as products:
-            coordinates = Jet.of_coordinates(x, self.objective.problem.domain.names, derivatives).at_every_point()
+            names = self.objective.problem.domain.names
+            coordinates = Jet.of_coordinates(self.objective.coordinates(x), names, derivatives).at_every_point()
             jet = functional_call(self.network, per_point, (coordinates,))
             residuals = self.objective.term_residuals(term, jet, x, unknown_values(self.network, per_point))
             for name, residual in residuals.items():

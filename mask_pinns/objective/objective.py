@@ -32,7 +32,9 @@ from mask_pinns.registry import lookup, unknown
 from mask_pinns.settings import LossSettings, complete
 
 PointSets = dict[str, Tensor]
-"""Points by the name of their term, each (R N, D): R pieces of N points, piece after piece."""
+"""Points by the name of their term, each (R N, D): R pieces of N points, piece after piece.
+
+Those of measurements have further columns, (N, D + K)."""
 
 
 class Objective:
@@ -131,7 +133,7 @@ class Objective:
         names = self.problem.domain.names
         jets: dict[str, Jet] = {}
         for derivatives, terms in self.passes.items():
-            x = [points[term.name] for term in terms]
+            x = [self.coordinates(points[term.name]) for term in terms]
             jet = self.engine(network, x[0] if len(x) == 1 else torch.cat(x), names, derivatives)
             jets |= dict(zip([term.name for term in terms], jet.split([len(part) for part in x]), strict=True))
         residuals: dict[str, Residual] = {}
@@ -140,9 +142,14 @@ class Objective:
             residuals |= self.term_residuals(term, jets[term.name], points[term.name], unknowns)
         return residuals
 
+    def coordinates(self, x: Tensor) -> Tensor:
+        """The coordinates (N, D) of points, without what was measured there."""
+        return x[:, : len(self.problem.domain)]
+
     def residuals_at(self, network: nn.Module, term: Condition, x: Tensor) -> dict[str, Residual]:
         """The residuals of one term alone, by a separate pass through the network."""
-        jet = self.engine(network, x, self.problem.domain.names, self.needs[term.name].derivatives)
+        names = self.problem.domain.names
+        jet = self.engine(network, self.coordinates(x), names, self.needs[term.name].derivatives)
         return self.term_residuals(term, jet, x, unknown_values(network))
 
     def term_residuals(

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.objective.objective import Objective, PointSets
+from mask_pinns.problems import Data
 
 RIDGE = 1e-10
 """Precision that is added to every parameter, relative to its own: it keeps free directions finite."""
@@ -50,7 +51,7 @@ class Posterior:
     def __init__(self, jacobian: Jacobian, points: PointSets) -> None:
         objective = jacobian.objective
         self.jacobian, self.network = jacobian, jacobian.network
-        if not any(term.measured for term in objective.terms):
+        if not any(isinstance(term, Data) for term in objective.terms):
             raise ValueError(f"{objective.problem.title} has no Data, whose noise tells how sure a result is")
         precisions = self._precisions(points)
         most = max(precisions.values())
@@ -74,17 +75,13 @@ class Posterior:
         vectors: dict[str, list[Tensor]] = {}
         for name, vector, _ in self.jacobian.named_blocks(points):
             vectors.setdefault(name, []).append(vector)
-        for term in objective.terms:
-            if not term.measured:
-                continue
-            for name, parts in vectors.items():
-                if name.partition(".")[0] == term.name:
-                    count = term.present(name.partition(".")[2])
-                    if term.knows_noise:
-                        scale = objective.scales.get(name, 1.0)
-                        found[name] = count * scale**2 / objective.weight_of(name)
-                    else:
-                        found[name] = count / float(torch.cat(parts).double().square().sum().clamp(min=1e-300))
+        names = objective.problem.domain.names
+        measured = [term.noise_known(names) for term in objective.terms if isinstance(term, Data)]
+        for name, (count, known) in ((n, entry) for of_term in measured for n, entry in of_term.items()):
+            if known:
+                found[name] = count * objective.scales.get(name, 1.0) ** 2 / objective.weight_of(name)
+            else:
+                found[name] = count / float(torch.cat(vectors[name]).double().square().sum().clamp(min=1e-300))
         return found
 
     # ---- results --------------------------------------------------------------------------------------------
@@ -132,7 +129,7 @@ def described_unknowns(
     trained: Any = getattr(getattr(network, "unknowns", None), "theta", {})
     found: dict[str, float | None] | None = None
     few = sum(p.numel() for p in network.parameters()) <= MOST_PARAMETERS
-    if trained and few and any(term.measured for term in objective.terms):
+    if trained and few and any(isinstance(term, Data) for term in objective.terms):
         with suppress(ValueError):  # nested autograd, or a network of another kind
             jacobian = Jacobian(objective, network)
             jacobian.check(objective.check_points(next(iter(network.parameters()))))

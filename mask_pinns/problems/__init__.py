@@ -6,13 +6,23 @@ on places of the domain, `fields.py` the fields in residuals, `evaluation_grid.p
 `library/` contains the problems of this package.
 """
 
-from mask_pinns.problems.conditions import Condition, Dirichlet, Initial, Interface, Neumann, Periodic, Pin, Robin
+from mask_pinns.problems.conditions import (
+    Condition,
+    Data,
+    Dirichlet,
+    Initial,
+    Interface,
+    Neumann,
+    Periodic,
+    Pin,
+    Robin,
+)
 from mask_pinns.problems.evaluation_grid import Evaluation
 from mask_pinns.problems.library import PROBLEMS
 from mask_pinns.problems.problem import Problem
 from mask_pinns.problems.unknowns import Unknown
 
 __all__ = [
-    "PROBLEMS", "Condition", "Dirichlet", "Evaluation", "Initial", "Interface", "Neumann", "Periodic", "Pin",
+    "PROBLEMS", "Condition", "Data", "Dirichlet", "Evaluation", "Initial", "Interface", "Neumann", "Periodic", "Pin",
     "Problem", "Robin", "Unknown",
 ]  # fmt: skip

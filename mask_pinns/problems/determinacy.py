@@ -158,7 +158,7 @@ def _shift(problem: Problem, term: Condition, x: Tensor, kind: str) -> dict[str,
         return {"": torch.ones(len(x), dtype=x.dtype)}
     names = problem.domain.names
     derivatives: Derivatives = term.derivatives
-    wave = Jet.of_coordinates(x, names, derivatives).linear(
+    wave = Jet.of_coordinates(x[:, : len(names)], names, derivatives).linear(
         x.new_tensor([[2 / half_lengths(problem.domain)["t"] if c == "t" else 0.0 for c in names]])
     )
     wave = wave.compose(sin(wave.value, derivatives.order))

@@ -95,8 +95,9 @@ class ProbeFields:
     def streams(
         self, x: Tensor, derivatives: Derivatives, offsets: Mapping[str, float], sizes: Mapping[str, float]
     ) -> Streams:
-        """The streams (N, F) of the probe fields at points (N, D)."""
-        waves = self.waves(Jet.of_coordinates(x, self.problem.domain.names, derivatives))
+        """The streams (N, F) of the probe fields at points (N, D), or at measurements (N, D + K)."""
+        names = self.problem.domain.names
+        waves = self.waves(Jet.of_coordinates(x[:, : len(names)], names, derivatives))
         size = x.new_tensor([sizes[f] for f in self.problem.fields])
         offset = x.new_tensor([offsets[f] for f in self.problem.fields])
         full = {m: torch.zeros_like(waves.value) if s is None else s.expand_as(waves.value) * size

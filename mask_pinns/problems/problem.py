@@ -36,6 +36,7 @@ from mask_pinns.problems.coefficients import (
     refuse_trainable,
 )
 from mask_pinns.problems.conditions import Condition, Equation
+from mask_pinns.problems.conditions.tables import folder_of
 from mask_pinns.problems.evaluation_grid import (
     Evaluation,
     check_nonzero,
@@ -158,6 +159,7 @@ class Problem:
             if names.count(name) > 1:
                 raise ValueError(f"{self.title} has two conditions called {name!r}; give one of them another `name=`")
         for condition in self.terms:
+            condition.attach(folder_of(type(self), "conditions"))
             condition.check(self.domain, self.fields)
 
     def _declared(self, name: str) -> Any:

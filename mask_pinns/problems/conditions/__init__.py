@@ -6,6 +6,7 @@ function of the points that returns a tensor of shape (N,). A new kind of condit
 
 from mask_pinns.problems.conditions.boundary import Dirichlet, Neumann, Periodic, Robin
 from mask_pinns.problems.conditions.condition import Condition, Equation, qualified
+from mask_pinns.problems.conditions.data import Data
 from mask_pinns.problems.conditions.initial import Initial
 from mask_pinns.problems.conditions.interface import Interface
 from mask_pinns.problems.conditions.pin import Pin
@@ -13,6 +14,7 @@ from mask_pinns.problems.conditions.targets import Target
 
 __all__ = [
     "Condition",
+    "Data",
     "Dirichlet",
     "Equation",
     "Initial",

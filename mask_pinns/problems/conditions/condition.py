@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -49,8 +50,6 @@ class Condition:
 
     paired = False
     """Whether residuals compare the two pieces of the term's place, one number for each pair of points."""
-    measured = False
-    """Whether residuals compare with measurements, which have noise (`Data`)."""
 
     def __init__(
         self,
@@ -81,7 +80,6 @@ class Condition:
         self.weight = float(weight)
         self.at = {key: float(value) for key, value in at.items()}
         self.function = residual
-        self.takes = _number_of_arguments(residual)
         self.declared = checked_names(derivatives, f"condition {name!r}")
 
     @property
@@ -117,12 +115,15 @@ class Condition:
 
     def residuals(self, p: Points, fields: Fields, place: Place) -> Residuals:
         """Residuals by name at the points of all pieces of the place, each (R N,); a single one has the name ""."""
-        unknowns = p.unknowns.values() if self.takes is None or self.takes > 1 + len(fields) else ()
-        return named(self.function(p, *fields.values(), *unknowns))
+        return named(called(self.function, p, fields))
 
     def prescribed(self, field: str) -> Any:
         """The target of a field's values, a number or a function of the points; None if it does not prescribe them."""
         return None
+
+    def attach(self, folder: Path) -> None:
+        """Says in which folder the files lie that this condition names: that of the first problem which has it."""
+        return
 
     def check(self, domain: Domain, fields: Sequence[str]) -> None:
         """Raises ValueError if this condition does not fit a problem's domain and fields."""
@@ -150,6 +151,14 @@ def _part(domain: Domain, shape: Domain) -> Domain:
     return domain & shape
 
 
+def called(function: Callable[..., Any], p: Points, fields: Fields) -> Any:
+    """What a user's function of the points and fields gives; it receives unknown numbers if it takes more arguments."""
+    takes = _number_of_arguments(function) if p.unknowns else 0
+    unknowns = p.unknowns.values() if takes is None or takes > 1 + len(fields) else ()
+    return function(p, *fields.values(), *unknowns)
+
+
+@lru_cache(maxsize=256)
 def _number_of_arguments(function: Callable[..., Any]) -> int | None:
     """The number of positional arguments that a function needs; None if it takes any number."""
     try:

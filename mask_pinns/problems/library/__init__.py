@@ -6,6 +6,12 @@ from mask_pinns.problems.library.allen_cahn import AllenCahn
 from mask_pinns.problems.library.burgers import Burgers
 from mask_pinns.problems.library.convection import Convection
 from mask_pinns.problems.library.helmholtz import Helmholtz
+from mask_pinns.problems.library.inverse.burgers_inverse import BurgersInverse
+from mask_pinns.problems.library.inverse.cooling import Cooling
+from mask_pinns.problems.library.inverse.heat_inverse import HeatInverse
+from mask_pinns.problems.library.inverse.lorenz_inverse import LorenzInverse
+from mask_pinns.problems.library.inverse.poisson_inverse import PoissonInverse
+from mask_pinns.problems.library.inverse.robin_inverse import RobinInverse
 from mask_pinns.problems.library.kdv import KdV
 from mask_pinns.problems.library.klein_gordon import KleinGordon
 from mask_pinns.problems.library.kovasznay import Kovasznay
@@ -37,4 +43,10 @@ PROBLEMS: dict[str, type[Problem]] = {
     "l_shape": LShape,
     "plate": Plate,
     "heat_ball": HeatBall,
+    "cooling": Cooling,
+    "burgers_inverse": BurgersInverse,
+    "lorenz_inverse": LorenzInverse,
+    "robin_inverse": RobinInverse,
+    "poisson_inverse": PoissonInverse,
+    "heat_inverse": HeatInverse,
 }

@@ -1,6 +1,6 @@
 """Makes the measurements of the inverse problems, from exact solutions, a reference and an integrator (SciPy).
 
-    python -m mask_pinns.problems.library.inverse.measurements.make
+python -m mask_pinns.problems.library.inverse.measurements.make
 """
 
 from __future__ import annotations
