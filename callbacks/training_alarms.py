@@ -27,6 +27,8 @@ SOLVED_RATIO = 1e-8
 """A loss this small, relative to the first one, has converged: it does not stand still, and fresh points are well."""
 UNSOLVED_RATIO = 1e-6
 """A problem is not solved if the loss at fresh points ends above this part of the first loss."""
+NOISE_RATIO = 3.0
+"""A loss below this many times what the noise of measurements makes of it has converged too."""
 FRESH_RATIO = 100.0
 """Fresh points contradict the loss if theirs is so many times as large, in several validations one after the other."""
 FRESH_VALIDATIONS = 3
@@ -135,12 +137,15 @@ class TrainingAlarms(L.Callback):
         if not (self.judges_end and ended and self._fresh and trainer.global_step >= STALL_STEPS):
             return False
         first = module.stepper.first_loss or float("inf")
+        if self._fresh[-1] <= NOISE_RATIO * module.objective.noise_floor:
+            return False
         return module.schedule.phase.method.searches and self._fresh[-1] > UNSOLVED_RATIO * first
 
     def _stands_still(self, module: MaskPINN) -> None:
         """Tells that training stands still, and ends it if it is to end, unless it has converged."""
         loss = float(module.stepper.last_loss)
-        if loss <= SOLVED_RATIO * (module.stepper.first_loss or 0.0):
+        solved = SOLVED_RATIO * (module.stepper.first_loss or 0.0)
+        if loss <= max(solved, NOISE_RATIO * module.objective.noise_floor):
             return
         helps = "; ".join(remedies(module.problem, module.objective.adaptive.causal > 0))
         self._tell(STANDS_STILL, f"training stands still at a loss of {loss:.1e}; what usually helps: {helps}")

@@ -23,7 +23,7 @@ from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.adaptive_weights import AdaptiveWeights, MeanOverRanks
 from mask_pinns.objective.operators import Needs, needs, read_by
 from mask_pinns.objective.residual import Residual
-from mask_pinns.problems import Condition, Problem
+from mask_pinns.problems import Condition, Data, Problem
 from mask_pinns.problems.checks import check_shape
 from mask_pinns.problems.conditions import qualified
 from mask_pinns.problems.failures import attribute_errors_to
@@ -208,6 +208,14 @@ class Objective:
         """The weight that is given for a residual, else for its term, else for all conditions, else declared."""
         term = residual.partition(".")[0]
         return float(self.weights.get(residual, self.weights.get(term, self.term_weights[term])))
+
+    @property
+    def noise_floor(self) -> float:
+        """What the noise of measurements makes of the loss where the fields are right, as far as it is known."""
+        names = self.problem.domain.names
+        measured = [term.noise_known(names) for term in self.terms if isinstance(term, Data)]
+        known = [name for of_term in measured for name, (_, is_known) in of_term.items() if is_known]
+        return sum(self.weight_of(name) / self.scales.get(name, 1.0) ** 2 for name in known)
 
     def needs_all_points(self, term: Condition) -> bool:
         """Whether a residual of this term at one point has a weight that depends on the other points."""

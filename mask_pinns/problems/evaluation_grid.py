@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from mask_pinns.domains import Box, Domain, Points
+from mask_pinns.problems.checks import check_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +62,29 @@ def quasi_random_points(domain: Domain) -> Tensor:
         unit[:, i] = (unit[:, i] * QUASI_RANDOM_TIMES).floor().clamp(max=last) / last
     low, high = (unit.new_tensor(bounds) for bounds in (domain.low, domain.high))
     return low + (high - low) * unit
+
+
+def as_columns(exact: Any, fields: Sequence[str], points: Tensor, title: str) -> Tensor | None:
+    """What `exact` gives at points (M, D) as (M, F), NaN for fields that it leaves out; None if it gives none.
+
+    Raises ValueError for other fields or shapes, and for a field that is NaN everywhere.
+    """
+    if isinstance(exact, dict):
+        if not set(exact) <= set(fields):
+            raise ValueError(f"{title}.exact gives {', '.join(map(str, exact))}; the fields are {', '.join(fields)}")
+        exact = tuple(exact.get(name) for name in fields)
+    columns = exact if isinstance(exact, tuple | list) else (exact,)
+    if len(columns) != len(fields):
+        raise ValueError(f"{title}.exact gives {len(columns)} fields; there are {len(fields)}")
+    if all(column is None for column in columns):
+        return None
+    unknown, what = points.new_full((len(points),), torch.nan), f"{title}.exact for {{}}"
+    by_field = zip(columns, fields, strict=True)
+    values = {f: unknown if c is None else check_shape(c, len(points), what.format(f)) for c, f in by_field}
+    for name, given in zip(fields, columns, strict=True):
+        if given is not None and len(points) and values[name].isnan().all():
+            raise ValueError(f"{title}.exact for {name} is NaN everywhere; leave the field out if not known")
+    return torch.stack(list(values.values()), 1)
 
 
 def load_reference(path: Path, domain: Domain, fields: Sequence[str], title: str) -> Evaluation:

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from mask_pinns.domains import Box, Domain, Points
 from mask_pinns.domains.places import kronecker
-from mask_pinns.problems.checks import check_derivatives, check_scales, check_shape, checked_names
+from mask_pinns.problems.checks import check_derivatives, check_scales, checked_names
 from mask_pinns.problems.coefficients import (
     coefficient_fields,
     convert_coefficients,
@@ -39,6 +39,7 @@ from mask_pinns.problems.conditions import Condition, Equation
 from mask_pinns.problems.conditions.tables import folder_of
 from mask_pinns.problems.evaluation_grid import (
     Evaluation,
+    as_columns,
     check_nonzero,
     load_reference,
     mesh,
@@ -256,26 +257,7 @@ class Problem:
         """The exact solution at points (M, D), as (M, F), NaN for fields that it leaves out; None if there is none."""
         with attribute_errors_to("exact", self.title):
             exact = self.exact(Points(points, self.domain.names))
-        if exact is None:
-            return None
-        if isinstance(exact, dict):
-            if not set(exact) <= set(self.fields):
-                raise ValueError(
-                    f"{self.title}.exact gives {', '.join(map(str, exact))}; the fields are {', '.join(self.fields)}"
-                )
-            exact = tuple(exact.get(name) for name in self.fields)
-        columns = exact if isinstance(exact, tuple | list) else (exact,)
-        if len(columns) != len(self.fields):
-            raise ValueError(f"{self.title}.exact gives {len(columns)} fields; there are {len(self.fields)}")
-        if all(column is None for column in columns):
-            return None
-        unknown, what = points.new_full((len(points),), torch.nan), f"{self.title}.exact for {{}}"
-        by_field = zip(columns, self.fields, strict=True)
-        values = {f: unknown if c is None else check_shape(c, len(points), what.format(f)) for c, f in by_field}
-        for name, given in zip(self.fields, columns, strict=True):
-            if given is not None and len(points) and values[name].isnan().all():
-                raise ValueError(f"{self.title}.exact for {name} is NaN everywhere; leave the field out if not known")
-        return torch.stack(list(values.values()), 1)
+        return None if exact is None else as_columns(exact, self.fields, points, self.title)
 
     def evaluation(self) -> Evaluation:
         """The evaluation grid: the reference's, or `grid` points per coordinate (by default about 40,000 in all).
