@@ -70,7 +70,8 @@ class Data(Condition):
     ) -> None:
         super().__init__(name, {}, residual=lambda *_: None, derivatives=derivatives, weight=weight)
         if not (isinstance(source, str | Path) or is_table(source)):
-            raise ValueError(f"condition {name!r}: source is {source!r}; expected a file, or a table of named columns")
+            given = " ".join(repr(source).split())[:60]
+            raise ValueError(f"condition {name!r}: source is {given}; expected a file, or a table of named columns")
         if observe is not None and not callable(observe):
             raise ValueError(f"condition {name!r}: observe is {observe!r}; expected a function of p and the fields")
         for level in noise.values() if isinstance(noise, Mapping) else (noise,):

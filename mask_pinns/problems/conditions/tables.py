@@ -193,8 +193,8 @@ def _is_text_of_number(text: str) -> bool:
 
 
 def _read_npz(path: Path, what: str) -> Table:
-    with np.load(path, allow_pickle=False) as file:
-        return _of_columns({name: file[name] for name in file.files}, what)
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return _of_columns({name: arrays[name] for name in arrays.files}, what)
 
 
 def _read_parquet(path: Path, what: str) -> Table:
