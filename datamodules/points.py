@@ -153,7 +153,8 @@ class PointsDataModule(L.LightningDataModule):
             if n < 1:
                 raise ValueError(f"points for {name!r}: {n}; at least 1 is needed")
         counts = {**Sampling().points, **given}  # type: ignore[dict-item]  # the default is a mapping
-        return {name: counts.get(name, max(1, counts["pde"] // 10)) for name in [t.name for t in self.terms]}
+        usual = max(1, counts["pde"] // 10)
+        return {name: counts.get(name, place.usual(usual)) for name, place in self.places.items()}
 
     def draw(self, step: int, rank: int = 0, world_size: int = 1, device: torch.device | str = "cpu",
              dtype: torch.dtype | None = None) -> PointSets:  # fmt: skip

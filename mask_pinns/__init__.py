@@ -45,7 +45,9 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
         Condition,
         Dirichlet,
         Initial,
+        Integral,
         Interface,
+        Mean,
         Neumann,
         Periodic,
         Pin,
@@ -59,12 +61,12 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
 
 __all__ = [
     "ACTIVATIONS", "NETWORKS", "OPTIMIZERS", "PROBLEMS", "SAMPLERS", "Ball", "Box", "Condition", "Constraints",
-    "Derivatives", "Dirichlet", "Disk", "Domain", "Ellipse", "Embedding", "FeatureStatistics", "HalfPlane",
-    "Initial", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mesh", "MetricsFile",
-    "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points", "PointsDataModule", "Polygon",
-    "Problem", "Progress", "Robin", "RunSummary", "Sampling", "SolutionFigures", "StopOnSignal", "Throughput",
-    "TrainingAlarms", "TrainingSettings", "__version__", "best_checkpoint", "characteristic_scales", "outline",
-    "recipe_for", "union",
+    "Derivatives", "Dirichlet", "Disk", "Domain", "Ellipse", "Embedding", "FeatureStatistics", "HalfPlane", "Initial",
+    "Integral", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mean", "Mesh",
+    "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points", "PointsDataModule",
+    "Polygon", "Problem", "Progress", "Robin", "RunSummary", "Sampling", "SolutionFigures", "StopOnSignal",
+    "Throughput", "TrainingAlarms", "TrainingSettings", "__version__", "best_checkpoint", "characteristic_scales",
+    "outline", "recipe_for", "union",
 ]  # fmt: skip
 
 _MODULES = {name: module for name, module in imported_names(Path(__file__)).items() if name in __all__}

@@ -6,12 +6,23 @@ on places of the domain, `fields.py` the fields in residuals, `evaluation_grid.p
 `library/` contains the problems of this package.
 """
 
-from mask_pinns.problems.conditions import Condition, Dirichlet, Initial, Interface, Neumann, Periodic, Pin, Robin
+from mask_pinns.problems.conditions import (
+    Condition,
+    Dirichlet,
+    Initial,
+    Integral,
+    Interface,
+    Mean,
+    Neumann,
+    Periodic,
+    Pin,
+    Robin,
+)
 from mask_pinns.problems.evaluation_grid import Evaluation
 from mask_pinns.problems.library import PROBLEMS
 from mask_pinns.problems.problem import Problem
 
 __all__ = [
-    "PROBLEMS", "Condition", "Dirichlet", "Evaluation", "Initial", "Interface", "Neumann", "Periodic", "Pin",
-    "Problem", "Robin",
+    "PROBLEMS", "Condition", "Dirichlet", "Evaluation", "Initial", "Integral", "Interface", "Mean", "Neumann",
+    "Periodic", "Pin", "Problem", "Robin",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ function of the points that returns a tensor of shape (N,). A new kind of condit
 from mask_pinns.problems.conditions.boundary import Dirichlet, Neumann, Periodic, Robin
 from mask_pinns.problems.conditions.condition import Condition, Equation, qualified
 from mask_pinns.problems.conditions.initial import Initial
+from mask_pinns.problems.conditions.integral import Integral, Mean
 from mask_pinns.problems.conditions.interface import Interface
 from mask_pinns.problems.conditions.pin import Pin
 from mask_pinns.problems.conditions.targets import Target
@@ -16,7 +17,9 @@ __all__ = [
     "Dirichlet",
     "Equation",
     "Initial",
+    "Integral",
     "Interface",
+    "Mean",
     "Neumann",
     "Periodic",
     "Pin",
