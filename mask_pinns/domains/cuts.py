@@ -68,7 +68,7 @@ class BoundaryPiece(TriedPiece):
         return max(most, int(len(self.surfaces) > 1))
 
     @cached_property
-    def edges(self) -> Mapping[str, tuple[float, float]] | None:  # type: ignore[override]
+    def edges(self) -> Mapping[str, tuple[float, float]] | None:
         flat = self.surfaces[0][0]
         if len(self.surfaces) > 1 or not isinstance(flat, Flat) or self.found(TRIALS[1]) < MOST_OF_ALL:
             return None

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mask_pinns.domains.interior import Space
+from mask_pinns.domains.interior import Space, TriedPiece
 from mask_pinns.domains.places import Piece, Place, Sample, kronecker
 from mask_pinns.domains.points import Points
 
@@ -164,6 +164,7 @@ def _evenly_spread(space: Space, piece: Piece, nodes: int | None, duration: floa
     x = _spread(piece, nodes or EVEN_NODES, is_curve)
     many = _spread(piece, max(REFERENCE_NODES, 4 * len(x)), is_curve)
     if piece.edges is None:
+        assert isinstance(piece, TriedPiece)
         measure = piece.measure / (duration or 1.0)
     else:
         measure = math.prod(high - low for c, (low, high) in piece.edges.items() if c in space.spatial)
