@@ -157,7 +157,10 @@ class PointsDataModule(L.LightningDataModule):
                 rows = f"all {self.given[name]:,} rows of its table are taken"
                 raise ValueError(f"points for {name!r}: {n}; {rows}: leave out --points.{name}")
         counts = {**Sampling().points, **given}  # type: ignore[dict-item]  # the default is a mapping
-        return {t.name: self.given.get(t.name) or counts.get(t.name, max(1, counts["pde"] // 10)) for t in self.terms}
+        usual = max(1, counts["pde"] // 10)
+        return {
+            name: self.given.get(name) or counts.get(name, place.usual(usual)) for name, place in self.places.items()
+        }
 
     def draw(self, step: int, rank: int = 0, world_size: int = 1, device: torch.device | str = "cpu",
              dtype: torch.dtype | None = None) -> PointSets:  # fmt: skip

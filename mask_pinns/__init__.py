@@ -46,7 +46,9 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
         Data,
         Dirichlet,
         Initial,
+        Integral,
         Interface,
+        Mean,
         Neumann,
         Periodic,
         Pin,
@@ -62,10 +64,11 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
 __all__ = [
     "ACTIVATIONS", "NETWORKS", "OPTIMIZERS", "PROBLEMS", "SAMPLERS", "Ball", "Box", "Condition", "Constraints",
     "Data", "Derivatives", "Dirichlet", "Disk", "Domain", "Ellipse", "Embedding", "FeatureStatistics", "HalfPlane",
-    "Initial", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mesh", "MetricsFile",
-    "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points", "PointsDataModule", "Polygon",
-    "Problem", "Progress", "Robin", "RunSummary", "Sampling", "SolutionFigures", "StopOnSignal", "Throughput",
-    "TrainingAlarms", "TrainingSettings", "Unknown", "__version__", "best_checkpoint", "characteristic_scales",
+    "Initial", "Integral", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mean",
+    "Mesh", "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points",
+    "PointsDataModule", "Polygon", "Problem", "Progress", "Robin", "RunSummary", "Sampling", "SolutionFigures",
+    "StopOnSignal", "Throughput", "TrainingAlarms", "TrainingSettings", "Unknown", "__version__", "best_checkpoint",
+    "characteristic_scales",
     "outline", "recipe_for", "union",
 ]  # fmt: skip
 

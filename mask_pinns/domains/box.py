@@ -124,6 +124,10 @@ class Face(Piece):
         return [name for name in self.box.names if name not in self.fixed]
 
     @property
+    def edges(self) -> Mapping[str, tuple[float, float]]:
+        return {name: self.box[name] for name in self.free}
+
+    @property
     def dimension(self) -> int:
         return len(self.free)
 

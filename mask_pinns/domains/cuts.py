@@ -17,10 +17,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from mask_pinns.domains.interior import COINCIDENCE, Space, TriedPiece
+from mask_pinns.domains.interior import COINCIDENCE, MOST_OF_ALL, TRIALS, Space, TriedPiece
 from mask_pinns.domains.places import kronecker
 from mask_pinns.domains.points import Points
-from mask_pinns.domains.surfaces import Surface
+from mask_pinns.domains.surfaces import Flat, Surface
 
 STEP = 1.5e-8
 """Length of a step off a surface, relative to the size of the domain: narrower gaps and walls are not seen."""
@@ -66,6 +66,14 @@ class BoundaryPiece(TriedPiece):
     def dimension(self) -> int:
         most = max(s.dimension + len(others) for (s, _), others in zip(self.surfaces, self._others, strict=True))
         return max(most, int(len(self.surfaces) > 1))
+
+    @cached_property
+    def edges(self) -> Mapping[str, tuple[float, float]] | None:
+        flat = self.surfaces[0][0]
+        if len(self.surfaces) > 1 or not isinstance(flat, Flat) or self.found(TRIALS[1]) < MOST_OF_ALL:
+            return None
+        inside = {name: ends for name, ends in flat.bounds.items() if name != flat.fixed}
+        return inside | {name: self.domain[name] for name in self._others[0]}
 
     def points(self, unit: Tensor) -> Tensor:
         return self._on_surfaces(unit)[0]

@@ -44,6 +44,11 @@ class Piece(ABC):
     def dimension(self) -> int:
         """The number of its free coordinates: one point takes this many random numbers."""
 
+    @property
+    def edges(self) -> Mapping[str, tuple[float, float]] | None:
+        """The ends of its free coordinates, in the order of the samples, if it is all of a box; None otherwise."""
+        return None
+
     @abstractmethod
     def points(self, unit: Tensor) -> Tensor:
         """Points (N, D) of the piece from samples (N, dimension) of the unit cube; candidates if its share is not 1."""
@@ -96,6 +101,10 @@ class Place:
     def further(self) -> int:
         """The number K of further columns that its points (R N, D + K) have, for what was measured there."""
         return 0
+
+    def usual(self, n: int) -> int:
+        """The number of points on a piece, where places usually have n."""
+        return n
 
     def draw(self, n: int, sample: Sample) -> Tensor:
         """Points (R n, D), piece after piece; a place of single points has one on each."""

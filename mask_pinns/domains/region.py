@@ -17,6 +17,7 @@ from mask_pinns.domains.cuts import BoundaryPiece, Filter, SidePiece
 from mask_pinns.domains.interior import TRIALS, InteriorPiece
 from mask_pinns.domains.places import SIDES, Piece, Place, kronecker
 from mask_pinns.domains.points import Points
+from mask_pinns.domains.quadrature import quadrature
 from mask_pinns.domains.surfaces import Bounds, Flat, Solid, Surface
 
 UNBOUNDED = (-float("inf"), float("inf"))
@@ -177,6 +178,24 @@ class Region(ABC):
             return Place((sides,))
 
         return self._kept(("interface", shape), make)
+
+    def quadrature(self, *where: Where, nodes: int | None = None) -> Place:
+        """The nodes of a quadrature in space at each time, over all of the domain, or over parts of its boundary.
+
+        Args:
+            where: as for `boundary`; nothing for all of the domain.
+            nodes: about how many nodes each piece has; None for a number that suits it.
+
+        Raises ValueError for a part that does not belong to the boundary, and for a domain that changes with time.
+        """
+
+        def make() -> Place:
+            start, end = self["t"] if "t" in self.names and "t" not in self.spatial else (0.0, 0.0)
+            if where:
+                return quadrature(self, self.boundary(*where).pieces, nodes, end - start)
+            return quadrature(self, self.section({"t": start} if start < end else {}).pieces, nodes)
+
+        return self._kept(("quadrature", where, nodes), make)
 
     def _boundary(self, where: Sequence[Where], side: str, paired: bool) -> Place:
         filters = tuple(w for w in where if not isinstance(w, str | Region))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mask_pinns.problems import Condition, Periodic, Problem
+from mask_pinns.problems import Condition, Integral, Periodic, Problem
 from mask_pinns.problems.probing import agree, probe_fields
 from mask_pinns.problems.scales import characteristic_scales
 
@@ -48,7 +48,7 @@ def check_periodic(problem: Problem, names: str | Sequence[str]) -> None:
                     f"leave out --periodic {name}, or give the condition order={_order(problem, name) - 1}"
                 )
         for term in problem.terms:
-            if not isinstance(term, Periodic) and not _same_on_both_walls(problem, term, name):
+            if not isinstance(term, Periodic | Integral) and not _same_on_both_walls(problem, term, name):
                 part = "its equation differs" if term is problem.equation else f"its condition {term.name!r} differs"
                 raise ValueError(f"{what}: {part} at the two ends of {name}; leave out --periodic {name}")
         if not _solution_is_periodic(problem, name):

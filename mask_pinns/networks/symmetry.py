@@ -20,7 +20,7 @@ from torch import Tensor
 from mask_pinns.domains import Domain, Piece
 from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.networks.exact import HardConstraints, probe_points
-from mask_pinns.problems import Condition, Problem
+from mask_pinns.problems import Condition, Integral, Problem
 from mask_pinns.problems.conditions import qualified
 from mask_pinns.problems.failures import attribute_errors_to
 from mask_pinns.problems.fields import fields_of
@@ -98,7 +98,8 @@ def check_symmetric(
         if not all(map(_nearly_equal, probe.values(x).T, mirrored.T, probe.scales.sizes.values())):
             raise ValueError(f"{what}: its exact conditions are not; leave out --symmetry.{name}")
         for term in (equation, *soft):
-            if reason := _asymmetry(term, name, probe, soft):
+            integrand = term.integrand if isinstance(term, Integral) else term
+            if reason := _asymmetry(integrand, name, probe, soft):
                 culprit = "its equation" if term is equation else f"its condition {term.name!r}"
                 raise ValueError(f"{what}: {culprit} {reason}; leave out --symmetry.{name}")
 

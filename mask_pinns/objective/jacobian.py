@@ -119,7 +119,8 @@ class Jacobian:
             residuals = self.objective.term_residuals(term, jet, x, unknown_values(self.network, per_point))
             for name, residual in residuals.items():
                 vector = residual.scaled_to(count)
-                yield name, vector.detach(), self._rows(vector, products, per_point, 2 if term.paired else 1)
+                rows = len(self.objective.places[term.name]) if term.paired else 1
+                yield name, vector.detach(), self._rows(vector, products, per_point, rows)
 
     def _rows(self, vector: Tensor, products: list[Product], per_point: dict[str, Tensor], rows: int) -> Tensor:
         """(R, P): the derivatives of each number of the vector, which depends on `rows` rows of the network."""

@@ -11,7 +11,9 @@ from mask_pinns.problems.conditions import (
     Data,
     Dirichlet,
     Initial,
+    Integral,
     Interface,
+    Mean,
     Neumann,
     Periodic,
     Pin,
@@ -23,6 +25,6 @@ from mask_pinns.problems.problem import Problem
 from mask_pinns.problems.unknowns import Unknown
 
 __all__ = [
-    "PROBLEMS", "Condition", "Data", "Dirichlet", "Evaluation", "Initial", "Interface", "Neumann", "Periodic", "Pin",
-    "Problem", "Robin", "Unknown",
+    "PROBLEMS", "Condition", "Data", "Dirichlet", "Evaluation", "Initial", "Integral", "Interface", "Mean", "Neumann",
+    "Periodic", "Pin", "Problem", "Robin", "Unknown",
 ]  # fmt: skip

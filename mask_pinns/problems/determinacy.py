@@ -74,8 +74,8 @@ def require_independent_points(problem: Problem, terms: Iterable[Condition], wha
             name = "its equation" if term is problem.equation else f"its condition {term.name!r}"
             raise ValueError(
                 f"{what} needs points that do not influence each other; in {problem.title}, {name} takes a mean, a sum "
-                "or an integral over them: use another optimizer, e.g. adam or ssbroyden, on one device and without "
-                "adaptive points"
+                "or an integral over them: state it by Integral(...) or Mean(...) among the conditions, or use another "
+                "optimizer, e.g. adam or ssbroyden, on one device and without adaptive points"
             )
 
 
@@ -91,6 +91,8 @@ def _couples_points(problem: Problem, term: Condition) -> bool:
     x = probe.points(term)
     pieces = len(term.place(problem.domain))
     count = len(x) // pieces
+    if count == 1:
+        return False  # a single residual, which may gather what it likes
     half = torch.arange(len(x)) % count % 2 == 1  # every second one, so that a cumulative sum changes too
     streams = probe.streams(x, term.derivatives, scales.offsets, scales.sizes)
     with torch.no_grad():

@@ -21,6 +21,7 @@ import torch
 from torch import Generator, Tensor
 
 from mask_pinns.domains import Domain
+from mask_pinns.domains.quadrature import Quadrature
 from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.functions import sin
 from mask_pinns.problems.checks import check_shape
@@ -81,9 +82,9 @@ class ProbeFields:
 
     def points(self, term: Condition, count: int = PROBES) -> Tensor:
         """Points of a term's place, equally many on each piece."""
-        draw = Generator().manual_seed(1)
-        return term.place(self.problem.domain).draw(
-            count, lambda dimension, n: torch.rand(n, dimension, dtype=torch.float64, generator=draw)
+        draw, place = Generator().manual_seed(1), term.place(self.problem.domain)
+        return place.draw(
+            place.usual(count), lambda dimension, n: torch.rand(n, dimension, dtype=torch.float64, generator=draw)
         )
 
     def waves(self, coordinates: Jet) -> Jet:
@@ -112,7 +113,7 @@ class ProbeFields:
             fields = fields_of(Jet(term.derivatives, streams), problem.fields, names, owner)
             place = term.place(problem.domain)
             parts = term.residuals(problem.points(term, x), fields, place)
-        n = len(x) // 2 if term.paired else len(x)
+        n = len(x) // len(place) if term.paired else len(x)
         return {
             k: check_shape(r, n, f"the residual {k!r} of {problem.title}") for k, r in qualified(term, parts).items()
         }
@@ -121,7 +122,8 @@ class ProbeFields:
         self, term: Condition, offsets: Mapping[str, float], sizes: Mapping[str, float]
     ) -> dict[str, Sensitivity]:
         """How the residuals of a term depend on the fields near probe fields of these offsets and sizes."""
-        x = self.points(term)
+        x, place = self.points(term), term.place(self.problem.domain)
+        nodes = len(place) if isinstance(place, Quadrature) else 1  # each has its share in an integral
         inputs = {m: s.requires_grad_() for m, s in self.streams(x, term.derivatives, offsets, sizes).items()}
         constant = self.streams(x, term.derivatives, offsets, dict.fromkeys(sizes, 0.0))
         with torch.no_grad():
@@ -131,7 +133,7 @@ class ProbeFields:
             for name, residual in self.residuals(term, x, inputs).items():
                 by_stream = self.gradients(residual, inputs)
                 slopes = {
-                    (f, m): rms(g[:, i]) / self.unit(m)
+                    (f, m): nodes * rms(g[:, i]) / self.unit(m)
                     for m, g in by_stream.items() for i, f in enumerate(self.problem.fields)
                 }  # fmt: skip
                 found[name] = Sensitivity(rms(sources.get(name)), slopes)

@@ -25,8 +25,8 @@ class Sampling:
         adaptive: K C: collocation points are chosen by |residual|^K / its mean + C, e.g. 1 1; empty: off
         resample: steps between new points; 0: never (quasi-Newton: never)
 
-    A condition that `points` does not name has a tenth of the collocation points ("pde"). A phase of the optimizer may
-    have another `resample`.
+    A condition that `points` does not name has a tenth of the collocation points ("pde"); one on an integral, of which
+    points are times, has fewer. A phase of the optimizer may have another `resample`.
 
     Example:
         >>> from mask_pinns import PROBLEMS, PointsDataModule, Sampling

@@ -20,7 +20,18 @@ from mask_pinns.networks.exact.ansatz import Ansatz, target_on_jets
 from mask_pinns.networks.exact.flux import Flux
 from mask_pinns.networks.exact.shapes import Blend
 from mask_pinns.networks.known import known_parts, known_parts_at
-from mask_pinns.problems import Condition, Data, Dirichlet, Initial, Interface, Neumann, Periodic, Problem, Robin
+from mask_pinns.problems import (
+    Condition,
+    Data,
+    Dirichlet,
+    Initial,
+    Integral,
+    Interface,
+    Neumann,
+    Periodic,
+    Problem,
+    Robin,
+)
 from mask_pinns.problems.conditions import Target
 
 PROBE_POINTS = 64
@@ -143,6 +154,8 @@ def _refusal(condition: Condition, problem: Problem) -> str:
         return f"{what}: fields are continuous by construction, the flux is a term of the loss"
     if isinstance(condition, Data):
         return f"{what}: what is measured has noise, which no field should follow"
+    if isinstance(condition, Integral):
+        return f"{what}: it gathers many points and is a term of the loss"
     if isinstance(condition, Periodic):
         return f"{what} this way; embed its coordinate: --periodic {condition.across[0]}"
     return f"{what} (Initial, Dirichlet, Neumann and Robin conditions can); name those that are: --exact NAME ..."

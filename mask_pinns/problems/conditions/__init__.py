@@ -8,6 +8,7 @@ from mask_pinns.problems.conditions.boundary import Dirichlet, Neumann, Periodic
 from mask_pinns.problems.conditions.condition import Condition, Equation, qualified
 from mask_pinns.problems.conditions.data import Data
 from mask_pinns.problems.conditions.initial import Initial
+from mask_pinns.problems.conditions.integral import Integral, Mean
 from mask_pinns.problems.conditions.interface import Interface
 from mask_pinns.problems.conditions.pin import Pin
 from mask_pinns.problems.conditions.targets import Target
@@ -18,7 +19,9 @@ __all__ = [
     "Dirichlet",
     "Equation",
     "Initial",
+    "Integral",
     "Interface",
+    "Mean",
     "Neumann",
     "Periodic",
     "Pin",

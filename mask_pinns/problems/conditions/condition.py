@@ -49,7 +49,7 @@ class Condition:
     """
 
     paired = False
-    """Whether residuals compare the two pieces of the term's place, one number for each pair of points."""
+    """Whether residuals combine all pieces of the term's place, as a jump does: one number for a point of each."""
 
     def __init__(
         self,
@@ -89,13 +89,17 @@ class Condition:
 
     def place(self, domain: Domain) -> Place:
         """The place where this condition holds. Raises ValueError if the domain has no such place."""
+        self.check_within(domain)
+        if not self.where:
+            return self._section(domain if self.within is None else part_of(domain, self.within), self.at)
+        with self._named():
+            return domain.boundary(*self.where)
+
+    def check_within(self, domain: Domain) -> None:
+        """Raises ValueError if the shape `within` has a coordinate that the domain does not have."""
         if self.within is not None and (strange := [c for c in self.within.names if c not in domain]):
             names = ", ".join(domain.names)
             raise ValueError(f"condition {self.name!r}: {self.within!r} has the coordinate {strange[0]}, not {names}")
-        if not self.where:
-            return self._section(domain if self.within is None else _part(domain, self.within), self.at)
-        with self._named():
-            return domain.boundary(*self.where)
 
     def _section(self, domain: Domain, at: Mapping[str, float]) -> Place:
         for name, value in at.items():
@@ -146,7 +150,7 @@ class Equation(Condition):
 
 
 @lru_cache(maxsize=64)
-def _part(domain: Domain, shape: Domain) -> Domain:
+def part_of(domain: Domain, shape: Domain) -> Domain:
     """The part of a domain inside of a shape: always the same object, whose places are found once."""
     return domain & shape
 
