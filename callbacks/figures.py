@@ -22,7 +22,7 @@ from mask_pinns.module import MaskPINN
 from mask_pinns.pictures.panels import draw_scene
 from mask_pinns.pictures.scene import Scene, scene
 from mask_pinns.problems import Evaluation, Problem
-from mask_pinns.problems.determinacy import without_levels
+from mask_pinns.problems.derived.determinacy import without_levels
 from mask_pinns.problems.evaluation_grid import mesh
 
 

@@ -27,7 +27,7 @@ from mask_pinns.module import MaskPINN
 from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.objective import PointSets
 from mask_pinns.objective.posterior import described_unknowns, in_words
-from mask_pinns.problems.determinacy import free_fields, solution_errors
+from mask_pinns.problems.derived.determinacy import free_fields, solution_errors
 from mask_pinns.problems.failures import ProblemFailed
 
 COMPARED_WITHOUT = {"": "", CONSTANT: ", up to a constant", TIME: ", up to a constant at each time"}

@@ -56,7 +56,7 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
         Robin,
         Unknown,
     )
-    from mask_pinns.problems.scales import characteristic_scales
+    from mask_pinns.problems.derived.scales import characteristic_scales
     from mask_pinns.recipe import recipe_for
     from mask_pinns.settings import Constraints, Embedding, LossSettings, Sampling, TrainingSettings
     from mask_pinns.version import __version__

@@ -26,10 +26,10 @@ from mask_pinns.objective.checks import check_objective
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.optim.phases import Schedule
 from mask_pinns.problems import Problem
-from mask_pinns.problems.determinacy import solution_errors
+from mask_pinns.problems.derived.determinacy import solution_errors
+from mask_pinns.problems.derived.scales import characteristic_scales
+from mask_pinns.problems.derived.statement import statement
 from mask_pinns.problems.loading import describe, make_problem
-from mask_pinns.problems.scales import characteristic_scales
-from mask_pinns.problems.statement import statement
 from mask_pinns.settings import Constraints, LossSettings, Phases, TrainingSettings, complete, to_mapping
 from mask_pinns.stepper import Stepper, StepResult
 

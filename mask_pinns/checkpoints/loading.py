@@ -19,7 +19,7 @@ from mask_pinns.checkpoints.contents import FOR_EVALUATION, FOR_RESUME, check_co
 from mask_pinns.memory import is_out_of_memory
 from mask_pinns.optim.phases import Schedule
 from mask_pinns.problems import Problem
-from mask_pinns.problems.statement import contradiction, statement
+from mask_pinns.problems.derived.statement import contradiction, statement
 
 Content = dict[str, Any]
 Reader = Callable[[Path], Content]

@@ -11,7 +11,7 @@ from mask_pinns.checkpoints.contents import count_batches, upgrade
 from mask_pinns.checkpoints.rollback import GoodWeights, nonfinite_parameter
 from mask_pinns.optim.phases import Schedule
 from mask_pinns.problems import Problem
-from mask_pinns.problems.statement import contradiction, statement
+from mask_pinns.problems.derived.statement import contradiction, statement
 
 
 class Trained(Protocol):

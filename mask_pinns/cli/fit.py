@@ -29,7 +29,7 @@ from mask_pinns.cli.trainer import burst
 from mask_pinns.metrics import Errors
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems import Problem
-from mask_pinns.problems.determinacy import errors_between
+from mask_pinns.problems.derived.determinacy import errors_between
 
 CAUSAL = 100.0
 """Strictness of the causal weights in the attempt with them."""

@@ -23,8 +23,8 @@ from mask_pinns.objective import PointSets
 from mask_pinns.objective.compilation import flops, should_compile
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.optim.linear_solvers import choose_linear_solver
-from mask_pinns.problems.determinacy import check_dependence, free_fields
-from mask_pinns.problems.scales import characteristic_scales
+from mask_pinns.problems.derived.determinacy import check_dependence, free_fields
+from mask_pinns.problems.derived.scales import characteristic_scales
 
 COMPILED_FACTOR = 2.0
 """The time of a compiled evaluation over the time of its matrix products."""

@@ -33,7 +33,7 @@ from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.datamodules.points_file import outside, read_points
 from mask_pinns.module import MaskPINN
 from mask_pinns.pictures.vtu import require_vtu, write_vtu
-from mask_pinns.problems.determinacy import check_dependence, require_independent_points
+from mask_pinns.problems.derived.determinacy import check_dependence, require_independent_points
 from mask_pinns.registry import lookup
 from mask_pinns.settings import (
     Constraints,

@@ -22,7 +22,7 @@ from mask_pinns.networks.periodicity import check_periodic, smoothly_periodic
 from mask_pinns.networks.symmetry import Symmetry, check_symmetric
 from mask_pinns.networks.unknown import UnknownFunctions, UnknownNumbers
 from mask_pinns.problems import Condition, Neumann, Periodic, Problem, Robin
-from mask_pinns.problems.scales import characteristic_scales
+from mask_pinns.problems.derived.scales import characteristic_scales
 from mask_pinns.registry import unknown
 from mask_pinns.settings import Constraints, Embedding, complete
 

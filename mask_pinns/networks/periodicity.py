@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from mask_pinns.problems import Condition, Integral, Periodic, Problem
-from mask_pinns.problems.probing import agree, probe_fields
-from mask_pinns.problems.scales import characteristic_scales
+from mask_pinns.problems.derived.probing import agree, probe_fields
+from mask_pinns.problems.derived.scales import characteristic_scales
 
 SEAM_TOLERANCE = 1e-6
 """Largest difference between the two walls, relative to the characteristic scale."""

@@ -22,10 +22,10 @@ from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.networks.exact import HardConstraints, probe_points
 from mask_pinns.problems import Condition, Integral, Problem
 from mask_pinns.problems.conditions import qualified
+from mask_pinns.problems.derived.probing import agree, probe_fields
+from mask_pinns.problems.derived.scales import characteristic_scales
 from mask_pinns.problems.failures import attribute_errors_to
 from mask_pinns.problems.fields import fields_of
-from mask_pinns.problems.probing import agree, probe_fields
-from mask_pinns.problems.scales import characteristic_scales
 from mask_pinns.registry import lookup, unknown
 from mask_pinns.settings import Parity
 

@@ -26,7 +26,7 @@ from mask_pinns.jets.jet import Product, recorded_products
 from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.objective import Objective, PointSets
 from mask_pinns.problems import Condition
-from mask_pinns.problems.determinacy import require_independent_points
+from mask_pinns.problems.derived.determinacy import require_independent_points
 
 ROW_TOLERANCE = 1e3
 """Largest difference between a row and its gradient, in units of the rounding error of the row's absolute sum."""

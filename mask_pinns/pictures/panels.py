@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mask_pinns.pictures.scene import Scene, View
 from mask_pinns.problems import Problem
-from mask_pinns.problems.determinacy import without_levels
+from mask_pinns.problems.derived.determinacy import without_levels
 
 MARK = 6.0
 """Area of the mark of a single point."""

@@ -19,7 +19,7 @@ from mask_pinns.domains import Domain, Points
 from mask_pinns.pictures.planes import Plane, bisected, section, triangles, triangulated
 from mask_pinns.pictures.surfaces import lifted, surface
 from mask_pinns.problems import Evaluation, Problem
-from mask_pinns.problems.probing import once
+from mask_pinns.problems.derived.probing import once
 
 CURVE_POINTS = 1000
 """Number of points along a curve, gaps included."""

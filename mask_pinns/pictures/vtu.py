@@ -25,7 +25,7 @@ from mask_pinns.domains.shapes.meshes import library
 from mask_pinns.pictures.planes import section, triangles, triangulated
 from mask_pinns.pictures.surfaces import contained, grid, hexahedra, lifted, surface
 from mask_pinns.problems import Evaluation, Problem
-from mask_pinns.problems.determinacy import without_levels
+from mask_pinns.problems.derived.determinacy import without_levels
 
 TIMES = 11
 """Largest number of times that are written."""

@@ -2,7 +2,8 @@
 
 `problem.py` defines the declaration that users write, `coefficients.py` its coefficients, `conditions/` the conditions
 on places of the domain, `fields.py` the fields in residuals, `evaluation_grid.py` the grid and the true values;
-`probing.py` and `scales.py` derive from a declaration what its residuals depend on, and its characteristic scales.
+`derived/` finds from a declaration what its residuals depend on, its characteristic scales, and what it determines;
+`unknowns.py` has what is found with the fields.
 `library/` contains the problems of this package.
 """
 

@@ -13,7 +13,7 @@ import torch
 from helpers import loads, same
 
 from mask_pinns import MaskPINN
-from mask_pinns.problems.statement import contradiction, statement
+from mask_pinns.problems.derived.statement import contradiction, statement
 from mask_pinns.stepper import Stepper
 
 ROD = '''

@@ -15,9 +15,9 @@ from mask_pinns import Box, Data, Dirichlet, Disk, MaskPINN, Objective, PointsDa
 from mask_pinns.cli.plan import plan
 from mask_pinns.jets import Jet
 from mask_pinns.objective.jacobian import Jacobian
-from mask_pinns.problems.determinacy import coupled_terms
-from mask_pinns.problems.scales import characteristic_scales, residual_scales
-from mask_pinns.problems.statement import contradiction, statement
+from mask_pinns.problems.derived.determinacy import coupled_terms
+from mask_pinns.problems.derived.scales import characteristic_scales
+from mask_pinns.problems.derived.statement import contradiction, statement
 
 pytestmark = pytest.mark.usefixtures("float64")
 K = 0.1
@@ -205,7 +205,7 @@ def test_values_give_fields_their_size_and_noise_gives_residuals_theirs() -> Non
     problem = cooling(conditions=(Data(rows, noise=2.0), Data(rows, name="b")))
     scales = characteristic_scales(problem)
     assert (scales.offsets["u"], scales.sizes["u"]) == (pytest.approx(300.0), pytest.approx(10.0))
-    assert list(residual_scales(problem)) == ["pde", "b"]
+    assert scales.residuals["data"] == pytest.approx((7 / 6 * 6 / 7) ** 0.5 * 10 / 2.0, rel=0.3)
     assert coupled_terms(problem) == []
 
 

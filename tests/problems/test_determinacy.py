@@ -11,7 +11,7 @@ import torch
 
 from mask_pinns import Box, Condition, Dirichlet, Initial, MaskPINN, Neumann, Periodic, Pin, Problem
 from mask_pinns.cli.plan import notes
-from mask_pinns.problems.determinacy import (
+from mask_pinns.problems.derived.determinacy import (
     check_dependence,
     free_fields,
     require_independent_points,

@@ -30,8 +30,8 @@ from mask_pinns import (
 from mask_pinns.networks.assembly import assemble
 from mask_pinns.objective.checks import check_objective
 from mask_pinns.objective.jacobian import Jacobian
-from mask_pinns.problems.determinacy import coupled_terms, free_fields, require_independent_points
-from mask_pinns.problems.statement import contradiction, statement
+from mask_pinns.problems.derived.determinacy import coupled_terms, free_fields, require_independent_points
+from mask_pinns.problems.derived.statement import contradiction, statement
 
 HOLE = Disk(x=0.3, y=0.0, radius=0.5)
 SQUARE = Box(x=(-1.0, 1.0), y=(-1.0, 1.0))

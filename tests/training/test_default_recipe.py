@@ -23,7 +23,7 @@ from mask_pinns import (
     characteristic_scales,
     recipe_for,
 )
-from mask_pinns.problems.determinacy import solution_errors
+from mask_pinns.problems.derived.determinacy import solution_errors
 
 
 def solve(problem: Problem, seed: int = 0, **changes: Any) -> tuple[list[float], list[str], MaskPINN]:

@@ -16,8 +16,8 @@ from mask_pinns.jets import Jet
 from mask_pinns.networks.exact.hard_constraints import HardConstraints
 from mask_pinns.problems import Condition, Problem
 from mask_pinns.problems.conditions import qualified
+from mask_pinns.problems.derived.scales import characteristic_scales
 from mask_pinns.problems.fields import fields_of
-from mask_pinns.problems.scales import characteristic_scales
 
 RESIDUAL_TOLERANCE = 1e-6
 """Largest residual of a hard condition, relative to the characteristic scale of the residual."""

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from mask_pinns.problems.conditions import Condition
 from mask_pinns.problems.conditions.targets import target_values
+from mask_pinns.problems.derived.probing import Sensitivity, once, probe_fields
 from mask_pinns.problems.failures import attribute_errors_to
-from mask_pinns.problems.probing import Sensitivity, once, probe_fields
 from mask_pinns.problems.problem import Problem
 
 MOST_DECADES = 60.0

@@ -17,9 +17,9 @@ from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.functions import sin
 from mask_pinns.metrics import CONSTANT, TIME, Errors, SolutionErrors
 from mask_pinns.problems.conditions import Condition
-from mask_pinns.problems.probing import Sensitivity, agree, half_lengths, once, probe_fields
+from mask_pinns.problems.derived.probing import Sensitivity, agree, half_lengths, once, probe_fields
+from mask_pinns.problems.derived.scales import characteristic_scales
 from mask_pinns.problems.problem import Problem
-from mask_pinns.problems.scales import characteristic_scales
 
 TOLERANCE = 1e-9
 """Largest change of a residual, relative to its scale, by a shift that it does not depend on."""

@@ -18,7 +18,7 @@ import torch
 from torch import Generator, Tensor
 
 from mask_pinns.problems.conditions import Condition
-from mask_pinns.problems.probing import ProbeFields, once, probe_fields
+from mask_pinns.problems.derived.probing import ProbeFields, once, probe_fields
 from mask_pinns.problems.problem import Problem
 
 SUMS = 4

@@ -1,0 +1,1 @@
+"""What follows from a declaration: what its residuals depend on, scales, what is determined, its statement."""
