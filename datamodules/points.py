@@ -8,7 +8,7 @@ depend also on the weights, at the step they were drawn: a checkpoint contains t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -18,6 +18,7 @@ import torch
 from torch import Generator, Tensor
 
 from mask_pinns.datamodules.adaptive import check_adaptive, choose, pool_size, residual_sizes
+from mask_pinns.datamodules.batches import Batches, Burst
 from mask_pinns.datamodules.samplers import SAMPLERS
 from mask_pinns.objective import PointSets
 from mask_pinns.problems import Condition, Problem
@@ -47,46 +48,6 @@ def generator(device: torch.device | str, step: int, *key: int | str) -> Generat
     words = [crc32(k.encode()) if isinstance(k, str) else k for k in key]
     high, low = map(int, np.random.SeedSequence(words).generate_state(2, np.uint32))
     return Generator(device=device).manual_seed((high >> 1 << 32) + (low + step * ODD) % 2**32)
-
-
-class Batches:
-    """A sequence of batches as one dataloader (Lightning would take a list for several dataloaders).
-
-    It has no state to resume: the points of a training batch follow from the trainer's step alone.
-    """
-
-    def __init__(self, batches: Sequence[Any]) -> None:
-        self.batches = batches
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        pass
-
-
-class Burst:
-    """One training batch with the points of several optimizer steps, which are drawn one after the other.
-
-    It ends at every global step that is a multiple of `length`, and at the trainer's last. So a resumed run has the
-    same bursts as one that was not interrupted.
-    """
-
-    def __init__(self, length: int, draw: Callable[[], PointSets], trainer: L.Trainer) -> None:
-        self.length, self.draw, self.trainer = length, draw, trainer
-
-    def __iter__(self) -> Iterator[PointSets]:
-        while True:
-            yield self.draw()
-            step = self.trainer.global_step
-            if step % self.length == 0 or step == self.trainer.max_steps or self.trainer.should_stop:
-                return
 
 
 class PointsDataModule(L.LightningDataModule):

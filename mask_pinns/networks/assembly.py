@@ -101,14 +101,8 @@ def assemble(
     embedding = _embedding(constraints, problem, features)
     embedding_layers = make_embedding(problem.domain, embedding)
     check_periodic(problem, embedding.periodic)
-    by_ansatz, by_embedding, soft_reasons = _hard_conditions(problem, constraints, embedding.periodic)
-    has_known_part = bool(known_parts(problem))
-    hard = HardConstraints(problem, by_ansatz, constraints.exact_time) if by_ansatz or has_known_part else None
-    if hard is not None:
-        _require_fitting_flux(problem, hard, constraints, embedding.periodic)
-        check_constraints(problem, [*by_ansatz, *by_embedding], hard)
+    hard, hard_names, soft_reasons = _hard_constraints(problem, constraints, embedding.periodic)
     symmetry = Symmetry(problem.domain, problem.fields, constraints.symmetry) if constraints.symmetry else None
-    hard_names = [c.name for c in (*by_ansatz, *by_embedding)]
     if symmetry is not None:
         check_symmetric(problem, symmetry, hard, [c for c in problem.conditions if c.name not in hard_names])
     inputs: Any = len(problem.domain) if embedding_layers is None else embedding_layers[-1].width
@@ -121,11 +115,29 @@ def assemble(
         core = AssembledNetwork(
             embedding_layers, _on_jets(core), hard, hard_names, symmetry, field_scales, soft_reasons, further, functions
         )
+    _add_unknown_numbers(core, problem, constraints)
+    return core
+
+
+def _hard_constraints(
+    problem: Problem, constraints: Constraints, periodic: str | Sequence[str]
+) -> tuple[HardConstraints | None, list[str], dict[str, str]]:
+    """The hard constraints, checked, the names of all hard conditions, and why others are soft."""
+    by_ansatz, by_embedding, soft_reasons = _hard_conditions(problem, constraints, periodic)
+    has_known_part = bool(known_parts(problem))
+    hard = HardConstraints(problem, by_ansatz, constraints.exact_time) if by_ansatz or has_known_part else None
+    if hard is not None:
+        _require_fitting_flux(problem, hard, constraints, periodic)
+        check_constraints(problem, [*by_ansatz, *by_embedding], hard)
+    return hard, [c.name for c in (*by_ansatz, *by_embedding)], soft_reasons
+
+
+def _add_unknown_numbers(network: nn.Module, problem: Problem, constraints: Constraints) -> None:
+    """Adds the unknown numbers to a network. Raises ValueError for starts and values of numbers that are not there."""
     if problem.unknown_numbers:
-        core.unknowns = UnknownNumbers(problem, constraints.unknowns, constraints.fix)
+        network.unknowns = UnknownNumbers(problem, constraints.unknowns, constraints.fix)
     elif constraints.unknowns or constraints.fix:
         raise ValueError(f"{problem.title} has no unknown numbers: leave out --unknowns and --fix")
-    return core
 
 
 def _on_jets(core: nn.Module) -> JetNetwork:

@@ -171,7 +171,7 @@ class _Probe:
         fields = fields_of(jet, problem.fields, names, problem.title)
         with attribute_errors_to(f"the residual of {term.name!r}", problem.title):
             place = term.place(problem.domain)
-            parts = term.residuals(problem.points(term, x), fields, place)
+            parts = term.residuals(problem.points(place, x), fields, place)
         return {name: residual.abs() for name, residual in qualified(term, parts).items()}
 
     def _jet(self, x: Tensor, derivatives: Derivatives) -> Jet:

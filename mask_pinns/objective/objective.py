@@ -189,7 +189,7 @@ class Objective:
             )
         fields = fields_of(jet, problem.fields, names, owner, self.needs[term.name].parts)
         place = self.places[term.name]
-        residuals = term.residuals(problem.points(term, x, unknowns), fields, place)
+        residuals = term.residuals(problem.points(place, x, unknowns), fields, place)
         if not residuals or not all(isinstance(part, str) for part in residuals):
             raise ValueError(
                 f"the residual {term.name!r} of {problem.title} gives {dict(residuals)!r}; expected a tensor, a tuple "

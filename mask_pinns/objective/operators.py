@@ -126,7 +126,7 @@ def _coefficients(term: Condition, problem: Problem, plain: Derivatives, members
     names, place = problem.domain.names, term.place(problem.domain)
     n = 4 * max(1, len(place))
     values = {m: torch.empty(n, len(problem.fields), device="meta") for m in plain.indices}
-    points = problem.points(term, torch.empty(n, len(names) + place.further, device="meta"))
+    points = problem.points(place, torch.empty(n, len(names) + place.further, device="meta"))
     jet = Jet(plain, values)
     fields: dict[str, Field] = {f: SymbolicField(jet, i, f, names, "") for i, f in enumerate(problem.fields)}
     try:

@@ -125,7 +125,9 @@ def described_unknowns(
 
     std is None where nothing tells it: without measurements, or for a network whose Jacobian is not known.
     """
-    values = {name: {"value": float(v.detach())} for name, v in unknown_values(network).items()}
+    values: dict[str, dict[str, Any]] = {
+        name: {"value": float(v.detach())} for name, v in unknown_values(network).items()
+    }
     trained: Any = getattr(getattr(network, "unknowns", None), "theta", {})
     found: dict[str, float | None] | None = None
     few = sum(p.numel() for p in network.parameters()) <= MOST_PARAMETERS

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from mask_pinns.domains import Box, Domain, Points
+from mask_pinns.domains import Box, Domain, Place, Points
 from mask_pinns.domains.places import kronecker
 from mask_pinns.problems.checks import check_derivatives, check_scales, checked_names
 from mask_pinns.problems.coefficients import (
@@ -188,22 +188,22 @@ class Problem:
     def _take_unknowns(self) -> None:
         """Makes unknown functions fields, after those that are declared."""
         taken = {*self.fields, *self.coefficient_fields(), *dir(Problem)}
-        vars(self)["_found_unknowns"] = check_unknowns(self._declared("unknowns"), self.domain, taken, self.title)
+        vars(self)["_unknowns"] = check_unknowns(self._declared("unknowns"), self.domain, taken, self.title)
         if self.unknown_functions:
             vars(self)["fields"] = (*type(self).fields, *(u.name for u in self.unknown_functions))
 
-    def points(self, term: Condition, x: Tensor, unknowns: Mapping[str, Tensor] | None = None) -> Points:
-        """The points (N, D) of a term as its residual receives them, with the unknown numbers (None: their starts)."""
-        p = term.place(self.domain).at(x, self.domain.names)
+    def points(self, place: Place, x: Tensor, unknowns: Mapping[str, Tensor] | None = None) -> Points:
+        """The points (N, D) of a place as residuals receive them, with the unknown numbers (None: their starts)."""
+        p = place.at(x, self.domain.names)
         return with_unknowns(p, start_values(self.unknown_numbers, x) if unknowns is None else unknowns)
 
     @property
     def unknown_numbers(self) -> tuple[Unknown, ...]:
-        return tuple(u for u in self._found_unknowns if not u.of)
+        return tuple(u for u in vars(self)["_unknowns"] if not u.of)
 
     @property
     def unknown_functions(self) -> tuple[Unknown, ...]:
-        return tuple(u for u in self._found_unknowns if u.of)
+        return tuple(u for u in vars(self)["_unknowns"] if u.of)
 
     def residual(self, p: Any, *fields: Any) -> Any:
         raise ValueError(f"{self.title} defines no residual(self, p, {', '.join(self.fields)})")

@@ -52,7 +52,7 @@ def check_constraints(problem: Problem, hard: Sequence[Condition], constraints: 
             outputs = x.new_tensor([constant[f] for f in problem.fields]).expand(len(x), -1)
             u = constraints(jet, Jet(jet.derivatives, {"": outputs}))
             fields = fields_of(u, problem.fields, names, problem.title)
-            residuals = qualified(condition, condition.residuals(problem.points(condition, x), fields, place))
+            residuals = qualified(condition, condition.residuals(problem.points(place, x), fields, place))
             worst = max(float(r.abs().max()) / scales.residuals[name] for name, r in residuals.items())
             if not worst <= RESIDUAL_TOLERANCE:
                 others = ", ".join(repr(other.name) for other in hard if other is not condition)

@@ -34,7 +34,9 @@ class UnknownFunctions(nn.Module):
         self.embeddings, self.cores = nn.ModuleList(), nn.ModuleList()
         for u in self.declared:
             box = Box(**{c: problem.domain[c] for c in u.of})
-            self.embeddings.append(make_embedding(box, Embedding(normalize=True)))
+            embedding = make_embedding(box, Embedding(normalize=True))
+            assert embedding is not None
+            self.embeddings.append(embedding)
             self.cores.append(make_network(NETWORK if u.network is None else u.network, len(u.of), 1))
 
     def forward(self, x: Jet) -> Jet:

@@ -44,10 +44,10 @@ class UnknownNumbers(nn.Module):
 
     def values(self, theta: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """The numbers by name, each (1,), or (N,) for theta (N, 1)."""
-        theta = self.theta if theta is None else theta
-        like = next(iter(theta.values()), torch.zeros(1))
+        given: Mapping[str, Tensor] = dict(self.theta.items()) if theta is None else theta
+        like = next(iter(given.values()), torch.zeros(1))
         return {
-            name: u.value(theta[name].flatten()) if name in theta else like.new_full((1,), u.start)
+            name: u.value(given[name].flatten()) if name in given else like.new_full((1,), u.start)
             for name, u in self.declared.items()
         }
 

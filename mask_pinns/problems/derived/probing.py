@@ -112,7 +112,7 @@ class ProbeFields:
         with attribute_errors_to(f"the residual {term.name!r}", problem.title):
             fields = fields_of(Jet(term.derivatives, streams), problem.fields, names, owner)
             place = term.place(problem.domain)
-            parts = term.residuals(problem.points(term, x), fields, place)
+            parts = term.residuals(problem.points(place, x), fields, place)
         n = len(x) // len(place) if term.paired else len(x)
         return {
             k: check_shape(r, n, f"the residual {k!r} of {problem.title}") for k, r in qualified(term, parts).items()

@@ -103,7 +103,7 @@ class _Estimate:
             return []
         x = self.probe.points(condition)
         with attribute_errors_to(f"the target of {field} in condition {condition.name!r}", self.problem.title):
-            p = self.problem.points(condition, x)
+            p = self.problem.points(condition.place(self.problem.domain), x)
             values = target_values(target, p, condition.name, field)
         return [torch.as_tensor(values, dtype=torch.float64).detach()]
 
