@@ -88,6 +88,4 @@ def test_nodes_and_weights_fit_the_dtype_and_each_other() -> None:
     assert not normal[:, 2].any() and bool((place.weights > 0).all())
     assert place.measure == pytest.approx(math.pi, rel=1e-4)
     whole = Integral("i", of=lambda p, u: u, equals=0.0).place(domain)
-    assert whole.measure == pytest.approx(
-        4 - math.pi / 4, rel=1e-3
-    )
+    assert whole.measure == pytest.approx(4 - math.pi / 4, rel=1e-3)
