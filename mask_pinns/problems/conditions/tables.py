@@ -133,7 +133,8 @@ def _array(column: Any, what: str) -> np.ndarray:
         array: Any = column if isinstance(column, np.ndarray) else np.asarray(column)
     except Exception as error:  # a tensor on a GPU, a list of lists
         raise TableError(f"{what} is no array: {' '.join(str(error).split())}") from None
-    return array.astype(float).filled(np.nan) if isinstance(array, np.ma.MaskedArray) else array
+    masked: Any = array
+    return masked.astype(float).filled(np.nan) if isinstance(array, np.ma.MaskedArray) else array
 
 
 def _length(column: Any, what: str) -> int:
