@@ -27,7 +27,7 @@ from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.optim.phases import Schedule
 from mask_pinns.problems import Problem
 from mask_pinns.problems.derived.determinacy import solution_errors
-from mask_pinns.problems.derived.scales import characteristic_scales
+from mask_pinns.problems.derived.scales import residual_scales
 from mask_pinns.problems.derived.statement import statement
 from mask_pinns.problems.loading import describe, make_problem
 from mask_pinns.settings import Constraints, LossSettings, Phases, TrainingSettings, complete, to_mapping
@@ -86,7 +86,7 @@ class MaskPINN(L.LightningModule):
         self.network = assemble(network, self.problem, given_constraints)
         self.adaptive_weights = AdaptiveWeights(given_loss.causal, given_loss.balance)
         hard = getattr(self.network, "hard_conditions", ())
-        scales = characteristic_scales(self.problem).residuals if given_constraints.dimensionless else {}
+        scales = residual_scales(self.problem) if given_constraints.dimensionless else {}
         self.objective = Objective(self.problem, given_loss, hard, self.adaptive_weights, scales)
         self.schedule = Schedule.of(settings)
         self.stepper = Stepper(self, settings.compile)

@@ -36,9 +36,8 @@ class Data(Condition):
 
         mean square = sum over the rows with a value of r^2 / their number
 
-    All rows are points of every step, on every rank. In a dimensionless problem, residuals are divided by what they are
-    for a field of its characteristic size, so that measurements weigh as other conditions do, whatever their noise, and
-    more precise ones more than others.
+    All rows are points of every step, on every rank. In a dimensionless problem, residuals are divided by one size for
+    all measurements (`residual_scales`), so that these weigh as other conditions do, and the more precise ones more.
 
     Args:
         source: a .csv file with a header, an .npz file of 1-D arrays, a .parquet file, or an object with such columns:

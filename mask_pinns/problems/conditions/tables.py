@@ -129,12 +129,12 @@ def _of_columns(source: Any, what: str) -> Table:
 
 
 def _array(column: Any, what: str) -> np.ndarray:
+    if isinstance(column, np.ma.MaskedArray):
+        return np.ma.filled(column.astype(np.float64), np.nan)
     try:
-        array: Any = column if isinstance(column, np.ndarray) else np.asarray(column)
+        return np.asarray(column)
     except Exception as error:  # a tensor on a GPU, a list of lists
         raise TableError(f"{what} is no array: {' '.join(str(error).split())}") from None
-    masked: Any = array
-    return masked.astype(float).filled(np.nan) if isinstance(array, np.ma.MaskedArray) else array
 
 
 def _length(column: Any, what: str) -> int:

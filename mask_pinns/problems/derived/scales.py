@@ -22,7 +22,7 @@ from math import exp, isfinite, log
 import torch
 from torch import Tensor
 
-from mask_pinns.problems.conditions import Condition
+from mask_pinns.problems.conditions import Condition, Data
 from mask_pinns.problems.conditions.targets import target_values
 from mask_pinns.problems.derived.probing import Sensitivity, once, probe_fields
 from mask_pinns.problems.failures import attribute_errors_to
@@ -57,6 +57,21 @@ def characteristic_scales(problem: Problem) -> Scales:
         {'x': 0.5, 't': 2.5}
     """
     return _Estimate(problem).scales()
+
+
+def residual_scales(problem: Problem) -> dict[str, float]:
+    """The sizes by which residuals are divided, by name: their characteristic scales.
+
+    Measurements whose noise is known have the largest of their scales in common, times sqrt(largest N / N), N their
+    number. So each of them counts by its noise alone, and all of them as much as other conditions do.
+    """
+    sizes = dict(characteristic_scales(problem).residuals)
+    measured = [c.noise_known(problem.domain.names) for c in problem.conditions if isinstance(c, Data)]
+    counts = {name: n for of_condition in measured for name, (n, known) in of_condition.items() if known}
+    if counts:
+        common, most = max(sizes[name] for name in counts), max(counts.values())
+        sizes |= {name: common * (most / n) ** 0.5 for name, n in counts.items()}
+    return sizes
 
 
 class _Estimate:
