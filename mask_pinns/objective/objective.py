@@ -83,9 +83,8 @@ class Objective:
         self.weights: dict[str, float] = dict(settings.weights or {})
         self._check_weights()
         declared = {term.name: term.weight for term in problem.terms}
-        self.term_weights = {
-            k: w if k == self.equation.name else self.weights.get("conditions", w) for k, w in declared.items()
-        }
+        own = {self.equation.name, *(term.name for term in problem.terms if isinstance(term, Data))}
+        self.term_weights = {k: w if k in own else self.weights.get("conditions", w) for k, w in declared.items()}
         # Nested autograd computes every derivative separately: it is the reference for operators as streams.
         combines = settings.derivatives == "jet"
         self.needs = {t.name: needs(t, problem) if combines else Needs(t.derivatives) for t in self.terms}
@@ -205,7 +204,7 @@ class Objective:
     # ---- weights --------------------------------------------------------------------------------------------
 
     def weight_of(self, residual: str) -> float:
-        """The weight that is given for a residual, else for its term, else for all conditions, else declared."""
+        """The weight that is given for a residual, else for its term, else for all conditions but Data, else declared."""
         term = residual.partition(".")[0]
         return float(self.weights.get(residual, self.weights.get(term, self.term_weights[term])))
 

@@ -23,6 +23,8 @@ from mask_pinns.problems.conditions.tables import Table, TableError, is_table, r
 
 Noise = float | str | Mapping[str, float | str] | None
 
+WEIGHT = 0.01
+"""The weight of measurements whose noise is known; the weight of the equation is one."""
 TOLERANCE = 1e-9
 """By how much a point may lie outside of the domain by rounding, relative to the size of the domain."""
 
@@ -46,7 +48,9 @@ class Data(Condition):
             quantity.
         observe: function of the points and of each field, which gives what was measured, (N,): a tensor, a tuple of
             them in the order of the columns, or a dict by their names.
-        name, weight, derivatives: as for `Condition`; the derivatives that `observe` uses.
+        name, derivatives: as for `Condition`; the derivatives that `observe` uses.
+        weight: factor of this term in the loss, by default 0.01 if the noise is known: the equation then bends ten times
+            less than the noise would have it. `weights: {conditions: 100}` does not change it; `{data: 1}` does.
 
     Example:
         >>> from mask_pinns import Box, Data
@@ -64,9 +68,11 @@ class Data(Condition):
         noise: Noise = None,
         observe: Callable[..., Any] | None = None,
         name: str = "data",
-        weight: float = 1.0,
+        weight: float | None = None,
         derivatives: Sequence[str] = (),
     ) -> None:
+        usual = 1.0 if noise is None else WEIGHT
+        weight = usual if weight is None else weight
         super().__init__(name, {}, residual=lambda *_: None, derivatives=derivatives, weight=weight)
         if not (isinstance(source, str | Path) or is_table(source)):
             given = " ".join(repr(source).split())[:60]
