@@ -4,7 +4,7 @@
     python benchmarks/inverse.py cooling coverage     these; stored results of others stay
     python benchmarks/inverse.py --table              the stored results
 
-cooling    200 measurements with 1 % noise, 20 draws of them: k and its standard deviation, and both by a direct fit of k
+cooling    200 measurements with 1 % noise, 20 draws: k and its standard deviation, and both by a direct fit of k
            to the exact solution, for comparison
 coverage   the same with 50 measurements, 100 draws: how often intervals of 1.96 standard deviations hold the truth
 others     each recipe with seeds 0, 1, 2, with the measurements of the package

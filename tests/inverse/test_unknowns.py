@@ -136,6 +136,17 @@ def test_a_function_is_a_field_of_its_coordinates_and_positive() -> None:
     assert "cooled" not in MaskPINN(Bar(), SMALL, exact="auto").objective.hard, "its coefficient is not known"
 
 
+def test_bounds_hold_where_its_values_are_prescribed() -> None:
+    """A + B N would make a function larger than A wherever N is positive."""
+
+    class Known(Bar):
+        conditions = (*Bar.conditions, Dirichlet("x", name="ends", a=2.0))
+
+    with pytest.raises(ValueError, match="'ends' cannot be exact: the unknown function a has bounds"):
+        MaskPINN(Known(), SMALL, exact=["ends"])
+    assert "ends" not in MaskPINN(Known(), SMALL, exact="auto").objective.hard
+
+
 def test_numbers_are_held_or_start_elsewhere() -> None:
     model = MaskPINN(Bar(), SMALL, fix=["h=2"], unknowns={"c": 0.25})
     assert values(model) == {"h": 2.0, "c": 0.25}

@@ -7,6 +7,7 @@ walls across coordinates, `shapes.py` for shapes; `check_constraints` (checks.py
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,6 +62,7 @@ class HardConstraints:
         known = known_parts(problem)
         self.fields = {name: Blend(Ansatz(domain, known=known.get(name))) for name in problem.fields}
         for condition in conditions:
+            _require_unbounded(condition, problem)
             if type(condition) is Initial:  # a subclass may mean something else
                 self._add_initial(condition, domain["t"][1] - domain["t"][0] if time is None else time)
             elif type(condition) is Dirichlet:
@@ -146,6 +148,17 @@ class HardConstraints:
 
 def _constraints_by_name(problem: Problem, names: Sequence[str], time: float | None) -> HardConstraints:
     return HardConstraints(problem, [c for c in problem.conditions if c.name in names], time)
+
+
+def _require_unbounded(condition: Condition, problem: Problem) -> None:
+    """Raises ValueError for a condition on an unknown function with bounds, which A + B N would leave."""
+    bounded = [u.name for u in problem.unknown_functions if any(map(math.isfinite, u.bounds))]
+    for key in getattr(condition, "targets", {}):
+        if key.partition("_")[0] in bounded:
+            raise ValueError(
+                f"condition {condition.name!r} cannot be exact: the unknown function {key} has bounds, which hold by "
+                "construction already"
+            )
 
 
 def _refusal(condition: Condition, problem: Problem) -> str:
