@@ -204,7 +204,7 @@ class Objective:
     # ---- weights --------------------------------------------------------------------------------------------
 
     def weight_of(self, residual: str) -> float:
-        """The weight that is given for a residual, its term, or all conditions but Data, else that which is declared."""
+        """The weight that is given for a residual, its term, or all conditions but Data, else the declared one."""
         term = residual.partition(".")[0]
         return float(self.weights.get(residual, self.weights.get(term, self.term_weights[term])))
 
