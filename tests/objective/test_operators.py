@@ -64,6 +64,12 @@ STREAMS = {  # what travels in the interior: fewer than value and every derivati
     "l_shape": ["x", "y", "+0"],
     "plate": ["x", "y", "xx", "xy", "yy"],
     "heat_ball": ["v", "w", "x", "y", "z", "+0"],
+    "cooling": ["t", "x", "xx"],  # its coefficient changes in training, and so below
+    "burgers_inverse": ["t", "x", "xx"],
+    "lorenz_inverse": ["t"],
+    "robin_inverse": ["x", "+0"],  # its coefficient is in a condition
+    "poisson_inverse": ["x", "y", "xx", "yy"],
+    "heat_inverse": ["t", "x", "y", "xx", "yy"],
 }
 
 
