@@ -20,7 +20,7 @@ from mask_pinns.networks.field_scales import FieldScales
 from mask_pinns.networks.known import Features, known_parts
 from mask_pinns.networks.periodicity import check_periodic, smoothly_periodic
 from mask_pinns.networks.symmetry import Symmetry, check_symmetric
-from mask_pinns.networks.unknown import UnknownFunctions, UnknownNumbers
+from mask_pinns.networks.unknown import UnknownFunctions, UnknownNumbers, values_of_functions
 from mask_pinns.problems import Condition, Neumann, Periodic, Problem, Robin
 from mask_pinns.problems.derived.scales import characteristic_scales
 from mask_pinns.registry import unknown
@@ -61,7 +61,9 @@ class AssembledNetwork(JetNetwork):
             moved, further = self.constraints.flux.insulation(jet.value, jet.derivatives)
             return self.constraints(jet, self._embedded(moved, further), moved)
         outputs = self._embedded(jet) if self.symmetry is None else self.symmetry(self._embedded, jet)
-        return outputs if self.constraints is None else self.constraints(jet, outputs)
+        if self.constraints is not None:
+            return self.constraints(jet, outputs)
+        return outputs if self.functions is None else values_of_functions(self.functions.problem, outputs)
 
     def _embedded(self, jet: Jet, further: Jet | None = None) -> Jet:
         inputs = jet if self.embedding is None else self.embedding(jet)

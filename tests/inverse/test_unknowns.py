@@ -136,15 +136,27 @@ def test_a_function_is_a_field_of_its_coordinates_and_positive() -> None:
     assert "cooled" not in MaskPINN(Bar(), SMALL, exact="auto").objective.hard, "its coefficient is not known"
 
 
-def test_bounds_hold_where_its_values_are_prescribed() -> None:
-    """A + B N would make a function larger than A wherever N is positive."""
+@pytest.mark.parametrize("bounds", [{"positive": True}, {"low": 0.5, "high": 5.0}, {"high": 4.0}, {}])
+def test_exact_conditions_on_functions_keep_their_bounds(bounds: dict[str, Any]) -> None:
+    """A + B N itself would make a function larger than A wherever N is positive."""
 
     class Known(Bar):
-        conditions = (*Bar.conditions, Dirichlet("x", name="ends", a=2.0))
+        unknowns = (Unknown("a", of="x", **bounds), *Bar.unknowns[1:])
+        conditions = (*Bar.conditions, Dirichlet("x", name="ends", a=lambda p: 2.0 + p.x))
 
-    with pytest.raises(ValueError, match="'ends' cannot be exact: the unknown function a has bounds"):
-        MaskPINN(Known(), SMALL, exact=["ends"])
-    assert "ends" not in MaskPINN(Known(), SMALL, exact="auto").objective.hard
+    torch.manual_seed(0)
+    model = MaskPINN(Known(), SMALL, exact=["ends"])
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter += 2 * torch.randn_like(parameter)
+    x = torch.rand(200, 2)
+    a = model.predict(x)[:, 1]
+    low, high = Known.unknowns[0].bounds
+    assert a.min() > low and a.max() < high and a.min() < 2.0
+    x[:, 0] = x[:, 0].round()
+    assert abs(model.predict(x)[:, 1] - (2.0 + x[:, 0].numpy())).max() < 1e-12
+    theta = Known.unknowns[0].theta(torch.tensor([2.0, 3.0]))
+    torch.testing.assert_close(Known.unknowns[0].value(theta), torch.tensor([2.0, 3.0]))
 
 
 def test_numbers_are_held_or_start_elsewhere() -> None:

@@ -7,7 +7,6 @@ walls across coordinates, `shapes.py` for shapes; `check_constraints` (checks.py
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from mask_pinns.networks.exact.ansatz import Ansatz, target_on_jets
 from mask_pinns.networks.exact.flux import Flux
 from mask_pinns.networks.exact.shapes import Blend
 from mask_pinns.networks.known import known_parts, known_parts_at
+from mask_pinns.networks.unknown import values_of_functions
 from mask_pinns.problems import (
     Condition,
     Data,
@@ -32,6 +32,7 @@ from mask_pinns.problems import (
     Periodic,
     Problem,
     Robin,
+    Unknown,
 )
 from mask_pinns.problems.conditions import Target
 
@@ -62,7 +63,6 @@ class HardConstraints:
         known = known_parts(problem)
         self.fields = {name: Blend(Ansatz(domain, known=known.get(name))) for name in problem.fields}
         for condition in conditions:
-            _require_unbounded(condition, problem)
             if type(condition) is Initial:  # a subclass may mean something else
                 self._add_initial(condition, domain["t"][1] - domain["t"][0] if time is None else time)
             elif type(condition) is Dirichlet:
@@ -100,7 +100,9 @@ class HardConstraints:
                 f"condition {condition.name!r} cannot be exact: a function selects a part of the boundary, of "
                 "which no smooth distance is known; name shapes"
             )
-        for name, target in condition.targets.items():
+        functions = {u.name: u for u in self.problem.unknown_functions}
+        for name, given in condition.targets.items():
+            target = _in_theta(functions[name], given) if name in functions else given
             for c in condition.across:
                 ends = self.fields[name].ansatz.walls.setdefault(c, {})
                 ends.update(dict.fromkeys(SIDES[condition.side], target))
@@ -143,22 +145,16 @@ class HardConstraints:
                 n = n * factor + lift
             u = n + known[name] if name in known else n
             columns.append(u.jet.map(lambda s: s[:, None]))
-        return Jet.cat(columns)
+        return values_of_functions(self.problem, Jet.cat(columns))
 
 
 def _constraints_by_name(problem: Problem, names: Sequence[str], time: float | None) -> HardConstraints:
     return HardConstraints(problem, [c for c in problem.conditions if c.name in names], time)
 
 
-def _require_unbounded(condition: Condition, problem: Problem) -> None:
-    """Raises ValueError for a condition on an unknown function with bounds, which A + B N would leave."""
-    bounded = [u.name for u in problem.unknown_functions if any(map(math.isfinite, u.bounds))]
-    for key in getattr(condition, "targets", {}):
-        if key.partition("_")[0] in bounded:
-            raise ValueError(
-                f"condition {condition.name!r} cannot be exact: the unknown function {key} has bounds, which hold by "
-                "construction already"
-            )
+def _in_theta(unknown: Unknown, target: Target) -> Target:
+    """The target of an unknown function as one of its theta, which the network gives."""
+    return (lambda p: unknown.theta(target(p))) if callable(target) else float(unknown.theta(target))
 
 
 def _refusal(condition: Condition, problem: Problem) -> str:

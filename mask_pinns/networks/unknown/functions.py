@@ -19,7 +19,9 @@ NETWORK = {"name": "masked", "width": 20, "blocks": 1, "activation": "sin", "fir
 
 
 class UnknownFunctions(nn.Module):
-    """The unknown functions of a problem: value(N(x, ...)) of each, N a network of its coordinates in [-1, 1].
+    """theta of the unknown functions of a problem: each from a network of its coordinates in [-1, 1].
+
+    `values_of_functions` gives their values; in between, exact conditions hold for theta.
 
     Args:
         problem: the problem.
@@ -29,7 +31,7 @@ class UnknownFunctions(nn.Module):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
-        self.declared = problem.unknown_functions
+        self.problem, self.declared = problem, problem.unknown_functions
         self.columns = [[problem.domain.names.index(c) for c in u.of] for u in self.declared]
         self.embeddings, self.cores = nn.ModuleList(), nn.ModuleList()
         for u in self.declared:
@@ -40,10 +42,21 @@ class UnknownFunctions(nn.Module):
             self.cores.append(make_network(NETWORK if u.network is None else u.network, len(u.of), 1))
 
     def forward(self, x: Jet) -> Jet:
-        """The functions (N, A) from the jet of the coordinates (N, D)."""
+        """Each theta (N, A) from the jet of the coordinates (N, D)."""
         found = []
-        for u, columns, embedding, core in zip(self.declared, self.columns, self.embeddings, self.cores, strict=True):
+        for columns, embedding, core in zip(self.columns, self.embeddings, self.cores, strict=True):
             theta = core(embedding(x.map(lambda s, c=columns: s[:, c])))  # type: ignore[misc]
-            value = u.value(Scalar(theta.map(lambda s: s[:, 0])))
-            found.append(value.jet.map(lambda s: s[:, None]))
+            found.append(theta)
         return Jet.cat(found)
+
+
+def values_of_functions(problem: Problem, jet: Jet) -> Jet:
+    """The fields (N, F) with the values of unknown functions in place of their theta, the last columns."""
+    own = len(problem.fields) - len(problem.unknown_functions)
+    if own == len(problem.fields):
+        return jet
+    columns = [jet.map(lambda s: s[:, :own])]
+    for i, u in enumerate(problem.unknown_functions, own):
+        value = u.value(Scalar(jet.map(lambda s, i=i: s[:, i])))  # type: ignore[misc]
+        columns.append(value.jet.map(lambda s: s[:, None]))
+    return Jet.cat(columns)
