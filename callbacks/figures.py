@@ -1,7 +1,8 @@
 """`SolutionFigures`: draws the solution, the reference and the error for TensorBoard and the run folder.
 
 For one coordinate it draws curves, for two images. For more it draws images over the first two coordinates, with the
-others at the middle of the domain. A domain that is no box, and values at scattered points, are a `Scene`.
+others at the middle of the domain. A domain that is no box, values at scattered points, and a family of problems are a
+`Scene`.
 """
 
 from __future__ import annotations
@@ -23,15 +24,18 @@ from mask_pinns.pictures.panels import draw_scene
 from mask_pinns.pictures.scene import Scene, scene
 from mask_pinns.problems import Evaluation, Problem
 from mask_pinns.problems.derived.determinacy import without_levels
+from mask_pinns.problems.derived.families import family_parameters
 from mask_pinns.problems.evaluation_grid import mesh
 
 
 def picture_grid(problem: Problem) -> Evaluation | Scene:
     """Returns the points to draw: the evaluation grid for one or two coordinates, else a plane through the middle.
 
-    For a domain that is no box, and for a box with a reference at scattered points, it is a scene of several views.
+    For a domain that is no box, for a box with a reference at scattered points, and for a family of problems, it is a
+    scene of several views.
     """
-    if not isinstance(problem.domain, Box) or (problem.reference is not None and not problem.evaluation().axes):
+    scattered = problem.reference is not None and not problem.evaluation().axes
+    if not isinstance(problem.domain, Box) or scattered or family_parameters(problem):
         return scene(problem)
     if len(problem.domain) <= 2:
         return problem.evaluation()

@@ -24,6 +24,7 @@ from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective import AdaptiveWeights, Objective, PointSets
 from mask_pinns.objective.checks import check_objective
 from mask_pinns.objective.jacobian import Jacobian
+from mask_pinns.objective.prediction import as_points
 from mask_pinns.optim.phases import Schedule
 from mask_pinns.problems import Problem
 from mask_pinns.problems.derived.determinacy import solution_errors
@@ -118,10 +119,7 @@ class MaskPINN(L.LightningModule):
 
         They pass in chunks, so that any number of points fits. Raises ValueError for another shape.
         """
-        x, names = torch.as_tensor(points), self.problem.domain.names
-        if x.is_complex() or x.ndim != 2 or x.shape[1] != len(names):
-            what = f"shape {tuple(x.shape)} and {x.dtype}"
-            raise ValueError(f"points have {what}; expected (N, {len(names)}): {', '.join(names)}, real numbers")
+        x = as_points(points, self.problem.domain.names)
         with torch.no_grad(), evaluation_mode(self.network):
             return evaluate_in_chunks(self.network, x, next(self.network.parameters())).numpy()
 

@@ -145,7 +145,7 @@ OF_TRAINING = {
     "adaptive",
 }
 """Settings that only a training reads, with those in the next line."""
-OF_PREDICTION = ("predict_points", "vtu")
+OF_PREDICTION = ("predict_points", "predict_derivatives", "predict_std", "vtu")
 OF_EVALUATION = {"folder", "ckpt_path", "resume", *OF_PREDICTION}
 
 

@@ -34,7 +34,10 @@ from mask_pinns.settings.values import parse_values, write_values
 LONG_FORMS = {
     "--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde", "--from": "--start_from",
 }  # fmt: skip
-NOT_SAVED = ("config", "resume", "ckpt_path", "name", "predict_points", "vtu", "verify", "typed")
+NOT_SAVED = (
+    "config", "resume", "ckpt_path", "name", "predict_points", "predict_derivatives", "predict_std", "vtu", "verify",
+    "typed",
+)  # fmt: skip
 """Settings that are not necessary to repeat a run."""
 
 

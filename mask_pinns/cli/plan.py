@@ -24,6 +24,7 @@ from mask_pinns.objective.compilation import flops, should_compile
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.optim.linear_solvers import choose_linear_solver
 from mask_pinns.problems.derived.determinacy import check_dependence, free_fields
+from mask_pinns.problems.derived.families import family_notes, family_parameters
 from mask_pinns.problems.derived.scales import characteristic_scales
 
 COMPILED_FACTOR = 2.0
@@ -47,6 +48,8 @@ def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str
     parameters = sum(p.numel() for p in module.network.parameters())
     dtype = str(next(module.network.parameters()).dtype).removeprefix("torch.")
     lines = [("network", f"{parameters:,} parameters, {dtype}, on {points['pde'].device}")]
+    lines += [("family", f"a problem for each value of {name}, by which nothing has a derivative")
+              for name in family_parameters(module.problem)]  # fmt: skip
     lines += _scales(module)
     lines += [(f"term {name}", text) for name, text in _terms(module, points).items()]
     lines += [("passes", _passes(module, points))]
@@ -72,6 +75,7 @@ def notes(module: MaskPINN) -> list[str]:
     ]  # fmt: skip
     unused = [f"{title}: {note}" for note in check_dependence(module.problem)]
     soft = getattr(module.network, "soft_reasons", {})
+    unused += family_notes(module.problem)
     return free + unused + [f"{name} is a term of the loss, not exact: {reason}" for name, reason in soft.items()]
 
 

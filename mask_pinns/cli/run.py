@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,8 +31,11 @@ from mask_pinns.cli.trainer import (
     make_trainer,
 )
 from mask_pinns.datamodules import PointsDataModule
+from mask_pinns.datamodules.points import VALIDATION_STEP
 from mask_pinns.datamodules.points_file import outside, read_points
 from mask_pinns.module import MaskPINN
+from mask_pinns.objective.posterior import Posterior, described, in_words, make_posterior
+from mask_pinns.objective.prediction import check_columns, further_columns
 from mask_pinns.pictures.vtu import require_vtu, write_vtu
 from mask_pinns.problems.derived.determinacy import check_dependence, require_independent_points
 from mask_pinns.registry import lookup
@@ -238,28 +242,47 @@ def evaluate(run: Run, stage: str) -> int:
 
 
 def predict(run: Run) -> int:
-    """Writes points (N, D) and values (N, F) to prediction.npz, in the run folder or beside a single checkpoint.
+    """Writes points (N, D), values (N, F) and the further columns that are asked for, each (N,), to prediction.npz, in
+    the run folder or beside a single checkpoint.
 
     With --vtu also prediction.vtu (with time, several, and prediction.pvd), on a mesh of the domain.
     """
-    if run.config.vtu:
-        require_vtu(run.module.problem.domain)
-    file = run.config.predict_points
-    points = (
-        read_points(file, run.module.problem.domain.names) if file else run.module.problem.evaluation().points.numpy()
-    )
-    if note := outside(points, run.module.problem.domain):
+    module, config = run.module, run.config
+    check_columns(module.objective, config.predict_derivatives, config.predict_std, "--predict_derivatives")
+    if config.vtu:
+        require_vtu(module.problem.domain)
+    file = config.predict_points
+    points = read_points(file, module.problem.domain.names) if file else module.problem.evaluation().points.numpy()
+    if note := outside(points, module.problem.domain):
         run.console.print(note, highlight=False, soft_wrap=True, markup=False)
     checkpoint = load_checkpoint_of(run)
     folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    values = run.module.predict(points)
+    posterior = posterior_of(run) if config.predict_std else None
+    further = partial(
+        further_columns, module.objective, module.network, derivatives=config.predict_derivatives, posterior=posterior
+    )
+    columns: dict[str, Any] = further(points)
     with whole_file(folder / "prediction.npz", "wb") as out:
-        np.savez(out, points=points, values=values)
-    run.console.print(f"{len(points):,} points written to {folder / 'prediction.npz'}", highlight=False)
-    if run.config.vtu:
-        path = write_vtu(run.module.problem, run.module.predict, folder)
+        np.savez(out, points=points, values=module.predict(points), **columns)
+    with_these = f" with {', '.join(columns)}" if columns else ""
+    written = f"{len(points):,} points{with_these} written to {folder / 'prediction.npz'}"
+    run.console.print(written, highlight=False, soft_wrap=True)
+    for name, entry in described(module.network, posterior.of_unknowns() if posterior else None).items():
+        run.console.print(f"{name}  {in_words(entry)}", highlight=False)
+    if config.vtu:
+        path = write_vtu(module.problem, module.predict, folder, further)
         run.console.print(f"the solution in the domain, for ParaView: {path}", highlight=False, soft_wrap=True)
     return 0
+
+
+def posterior_of(run: Run) -> Posterior:
+    """The posterior around the weights of a run, at the points of its validation."""
+    like = next(run.module.network.parameters())
+    draw = partial(run.data.draw, VALIDATION_STEP, device=like.device, dtype=like.dtype)
+    try:
+        return make_posterior(run.module.objective, run.module.network, draw)
+    except ValueError as error:
+        raise UsageError(f"--predict_std: {error}") from error
 
 
 def load_checkpoint_of(run: Run) -> Path:

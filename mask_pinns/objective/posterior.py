@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.objective.objective import Objective, PointSets
@@ -36,6 +37,12 @@ RIDGE = 1e-10
 """Precision that is added to every parameter, relative to its own: it keeps free directions finite."""
 FREE = 3.0
 """Standard deviation of theta, by which an unknown changes about its own size, from which it counts as free."""
+
+
+def require_data(objective: Objective) -> None:
+    """Raises ValueError for a problem without measurements."""
+    if not any(isinstance(term, Data) for term in objective.terms):
+        raise ValueError(f"{objective.problem.title} has no Data, whose noise tells how sure a result is")
 
 
 class Posterior:
@@ -51,8 +58,7 @@ class Posterior:
     def __init__(self, jacobian: Jacobian, points: PointSets) -> None:
         objective = jacobian.objective
         self.jacobian, self.network = jacobian, jacobian.network
-        if not any(isinstance(term, Data) for term in objective.terms):
-            raise ValueError(f"{objective.problem.title} has no Data, whose noise tells how sure a result is")
+        require_data(objective)
         precisions = self._precisions(points)
         most = max(precisions.values())
         width = sum(p.numel() for p in jacobian.parameters.values())
@@ -115,34 +121,63 @@ class Posterior:
 
 
 MOST_PARAMETERS = 6000
-"""Most parameters for which unknowns are described with their standard deviations at the end of a run."""
+"""Most parameters of a network whose posterior is made: it takes a matrix of their square."""
+
+
+def make_posterior(objective: Objective, network: nn.Module, points: Callable[[], PointSets]) -> Posterior:
+    """The posterior around a network in evaluation mode, at these points of every term.
+
+    Raises ValueError that says what is missing: measurements, a Jacobian that is known, or a smaller network.
+    """
+    require_data(objective)
+    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    if parameters > MOST_PARAMETERS:
+        raise ValueError(
+            f"standard deviations are for networks of up to {MOST_PARAMETERS:,} parameters; this one has "
+            f"{parameters:,}: take a smaller --width"
+        )
+    with evaluation_mode(network):
+        try:
+            jacobian = Jacobian(objective, network)
+            jacobian.check(objective.check_points(next(iter(network.parameters()))))
+        except ValueError as error:  # nested autograd, or a network of another kind
+            raise ValueError(f"standard deviations need the Jacobian of Gauss-Newton: {error}") from error
+        return Posterior(jacobian, points())
 
 
 def described_unknowns(
     objective: Objective, network: nn.Module, points: Callable[[], PointSets]
 ) -> dict[str, dict[str, Any]]:
+    """The unknown numbers as `described` gives them, with standard deviations where there is a posterior."""
+    found: dict[str, float | None] | None = None
+    if _trained(network):
+        with suppress(ValueError):
+            found = make_posterior(objective, network, points).of_unknowns()
+    return described(network, found)
+
+
+def described(network: nn.Module, stds: Mapping[str, float | None] | None) -> dict[str, dict[str, Any]]:
     """The unknown numbers by name: "value", "std" and "determined", or "held" for one that is not trained.
 
-    std is None where nothing tells it: without measurements, or for a network whose Jacobian is not known.
+    stds: what `Posterior.of_unknowns` gives; None where nothing tells it: without measurements, or for a network whose
+    Jacobian is not known.
     """
     values: dict[str, dict[str, Any]] = {
         name: {"value": float(v.detach())} for name, v in unknown_values(network).items()
     }
-    trained: Any = getattr(getattr(network, "unknowns", None), "theta", {})
-    found: dict[str, float | None] | None = None
-    few = sum(p.numel() for p in network.parameters()) <= MOST_PARAMETERS
-    if trained and few and any(isinstance(term, Data) for term in objective.terms):
-        with suppress(ValueError):  # nested autograd, or a network of another kind
-            jacobian = Jacobian(objective, network)
-            jacobian.check(objective.check_points(next(iter(network.parameters()))))
-            found = Posterior(jacobian, points()).of_unknowns()
+    trained = _trained(network)
     for name, entry in values.items():
         if name not in trained:
             entry["held"] = True
         else:
-            entry["std"] = None if found is None else found[name]
-            entry["determined"] = None if found is None else found[name] is not None
+            entry["std"] = None if stds is None else stds[name]
+            entry["determined"] = None if stds is None else stds[name] is not None
     return values
+
+
+def _trained(network: nn.Module) -> Any:
+    """The unknown numbers that are trained, by name."""
+    return getattr(getattr(network, "unknowns", None), "theta", {})
 
 
 def in_words(entry: Mapping[str, Any]) -> str:

@@ -114,6 +114,9 @@ def _curve(axis: Any, panel: Panel, scale: ScalarMappable) -> None:
         linked[panel.view.cells[:, 0]] = True
     gaps = np.flatnonzero(~linked[:-1]) + 1
     axis.plot(np.insert(x, gaps, np.nan), np.insert(panel.values, gaps, np.nan))
+    low, high = scale.get_clim()
+    if low is not None and high is not None and low < high:  # the same for all curves that are compared
+        axis.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     axis.set_xlabel(name)
 
 

@@ -2,13 +2,14 @@
 
 One coordinate in space: a curve, or an image over time. Two: triangles, at three times if there is time. Three: the
 planes through the middle across each coordinate, and the surface. More: a plane over the first two through the middle.
+A family of problems, with a coordinate by which nothing is differentiated: the same at several of its values.
 
 Legend: M points, T triangles, D coordinates, F fields.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,13 +17,16 @@ import torch
 from torch import Tensor
 
 from mask_pinns.domains import Domain, Points
-from mask_pinns.pictures.planes import Plane, bisected, section, triangles, triangulated
+from mask_pinns.pictures.planes import Inside, Plane, bisected, section, triangles, triangulated
 from mask_pinns.pictures.surfaces import lifted, surface
 from mask_pinns.problems import Evaluation, Problem
+from mask_pinns.problems.derived.families import family_parameters
 from mask_pinns.problems.derived.probing import once
 
 CURVE_POINTS = 1000
 """Number of points along a curve, gaps included."""
+MEMBERS = 4
+"""Number of values of a parameter that are shown."""
 NEAR = 0.02
 """Scattered points this near to a plane or surface count as points of it, relative to the size of the domain."""
 
@@ -72,7 +76,8 @@ def scene(problem: Problem) -> Scene:
     """What is drawn of a problem's solution."""
     domain, evaluation = problem.domain, problem.evaluation()
     scattered = evaluation.points if problem.reference is not None else None
-    shown = _views(domain, _times(domain, scattered))
+    family = family_parameters(problem)
+    shown = _members(domain, family, scattered) if family else _views(domain, _times(domain, scattered))
     if evaluation.values is None:
         return Scene(shown)
     if scattered is None:
@@ -81,7 +86,7 @@ def scene(problem: Problem) -> Scene:
         parts = values.split([len(view.points) for view in shown])
         shown = [replace(view, values=part) for view, part in zip(shown, parts, strict=True)]
         return Scene(shown, shown)
-    return Scene(shown, _compared(domain, shown, evaluation))
+    return Scene(shown, _compared(domain, shown, evaluation, {"t", *family}))
 
 
 def _times(domain: Domain, scattered: Tensor | None) -> list[float]:
@@ -98,7 +103,7 @@ def _times(domain: Domain, scattered: Tensor | None) -> list[float]:
 def _views(domain: Domain, times: Sequence[float]) -> list[View]:
     spatial = domain.spatial
     if len(domain) == 1:
-        return [_curve(domain)]
+        return [_curve(domain, domain.names[0], {})]
     if len(spatial) == 1:
         return [_of_plane(Plane(domain, ("t", spatial[0]), {}))]
     if len(spatial) == 2:
@@ -118,24 +123,59 @@ def _title(fixed: Mapping[str, float]) -> str:
     return ", ".join(f"{name} = {value:.3g}" for name, value in fixed.items())
 
 
-def _curve(domain: Domain) -> View:
+def _members(domain: Domain, family: Sequence[str], scattered: Tensor | None) -> list[View]:
+    """Views of some members of a family: at values of the first parameter from low to high, the others in the middle.
+
+    They are curves over one coordinate, or planes: over time, or of the first two coordinates in space at the end.
+    """
+    own = [name for name in domain.names if name not in family]
+    spatial = [name for name in own if name != "t"]
+    fixed = {name: _middle(_values(domain, name, scattered, 3)) for name in family}
+    members = [{**fixed, family[0]: value} for value in _values(domain, family[0], scattered, MEMBERS)]
+    if len(own) == 1:
+        return [_curve(domain, own[0], member) for member in members]
+    if len(own) == 2:
+        pair = ("t", spatial[0]) if "t" in own else (own[0], own[1])
+        return [_of_plane(Plane(domain, pair, member)) for member in members]
+    middle = section(domain, (spatial[0], spatial[1])).fixed
+    last = {"t": _times(domain, scattered)[-1]} if "t" in own else {}
+    return [_of_plane(Plane(domain, (spatial[0], spatial[1]), {**middle, **m, **last})) for m in members]
+
+
+def _values(domain: Domain, name: str, scattered: Tensor | None, count: int) -> list[float]:
+    """Values of a coordinate from its low to its high end; of scattered points (M, D), if there are any, known ones."""
+    values = torch.linspace(*domain[name], count, dtype=torch.float64)
+    if scattered is None:
+        return values.tolist()
+    known = scattered[:, domain.names.index(name)].unique()
+    return list(dict.fromkeys(float(known[(known - value).abs().argmin()]) for value in values))
+
+
+def _line(domain: Domain, name: str, fixed: Mapping[str, float]) -> tuple[Callable[[Tensor], Tensor], Inside]:
+    """Functions of places (M, 1) on a line along one coordinate: their points (M, D), and whether they are inside."""
+
+    def lifted(x: Tensor) -> Tensor:
+        columns = {other: x.new_full((len(x),), value) for other, value in fixed.items()} | {name: x[:, 0]}
+        return torch.stack([columns[c] for c in domain.names], 1)
+
+    return lifted, lambda x: domain.contains(Points(lifted(x), domain.names))
+
+
+def _curve(domain: Domain, name: str, fixed: Mapping[str, float]) -> View:
     """Points of all intervals, with their ends, and the pairs of neighbours between which there is no gap."""
-    x = torch.linspace(domain.low[0], domain.high[0], CURVE_POINTS, dtype=torch.float64)[:, None]
-
-    def contains(y: Tensor) -> Tensor:
-        return domain.contains(Points(y, domain.names))
-
+    x = torch.linspace(*domain[name], CURVE_POINTS, dtype=torch.float64)[:, None]
+    lifted, contains = _line(domain, name, fixed)
     inside = contains(x)
     i = (inside[1:] != inside[:-1]).nonzero()[:, 0]
     within, without = (torch.where(inside[i, None] == kept, x[i], x[i + 1]) for kept in (True, False))
     ends = within + bisected(contains, within, without, halvings=30)[:, None] * (without - within)
-    points = torch.cat([x[inside], ends]).sort(0).values
-    return View("", domain.names, points, points, _neighbours(domain, points))
+    places = torch.cat([x[inside], ends]).sort(0).values
+    return View(_title(fixed), (name,), lifted(places), places, _neighbours(contains, places))
 
 
-def _neighbours(domain: Domain, x: Tensor) -> np.ndarray:
-    """The pairs (T, 2) of neighbours among sorted points (M, 1) whose middle lies in the domain."""
-    linked = domain.contains(Points((x[1:] + x[:-1]) / 2, domain.names)).nonzero()[:, 0].numpy()
+def _neighbours(contains: Inside, x: Tensor) -> np.ndarray:
+    """The pairs (T, 2) of neighbours among sorted places (M, 1) whose middle lies in the domain."""
+    linked = contains((x[1:] + x[:-1]) / 2).nonzero()[:, 0].numpy()
     return np.stack([linked, linked + 1], 1)
 
 
@@ -163,15 +203,15 @@ def _of_surface(domain: Domain, time: float | None) -> View:
 # ---- true values at scattered points --------------------------------------------------------------------------------
 
 
-def _compared(domain: Domain, shown: Sequence[View], evaluation: Evaluation) -> list[View]:
-    """Views of true values that are known at scattered points only."""
+def _compared(domain: Domain, shown: Sequence[View], evaluation: Evaluation, exactly: Collection[str]) -> list[View]:
+    """Views of true values that are known at scattered points only; coordinates in `exactly` are those of the view."""
     if len(domain.spatial) > 3:
         return []
     assert evaluation.values is not None
     compared = []
     for view in shown:
         columns = [domain.names.index(name) for name in view.names]
-        rows = _rows(domain, view, evaluation.points)
+        rows = _rows(domain, view, evaluation.points, exactly)
         points, values = evaluation.points[rows], evaluation.values[rows]
         places = points[:, columns]
         if len(view.names) == 1:
@@ -182,13 +222,13 @@ def _compared(domain: Domain, shown: Sequence[View], evaluation: Evaluation) -> 
     return compared
 
 
-def _rows(domain: Domain, view: View, points: Tensor) -> Tensor:
+def _rows(domain: Domain, view: View, points: Tensor, exactly: Collection[str]) -> Tensor:
     """Which points (M, D) belong to a view: those of its time, and near to its plane or surface."""
     rows = torch.ones(len(points), dtype=torch.bool)
     own = view.points[0]
     for i, name in enumerate(domain.names):
         if name not in view.names:
-            slack = 0.0 if name == "t" else NEAR * domain.size
+            slack = 0.0 if name in exactly else NEAR * domain.size
             rows &= (points[:, i] - own[i]).abs() <= slack
     if len(view.names) == 3:
         rows &= domain.distance(Points(points, domain.names)).abs() <= NEAR * domain.size
@@ -196,9 +236,9 @@ def _rows(domain: Domain, view: View, points: Tensor) -> Tensor:
 
 
 def _cells(domain: Domain, view: View, places: Tensor) -> np.ndarray | None:
+    others = {name: float(view.points[0, i]) for i, name in enumerate(domain.names) if name not in view.names}
     if len(view.names) == 1:
-        return _neighbours(domain, places)
+        return _neighbours(_line(domain, view.names[0], others)[1], places)
     if len(domain.spatial) > 2:
         return None
-    others = {name: float(view.points[0, i]) for i, name in enumerate(domain.names) if name not in view.names}
     return triangles(Plane(domain, (view.names[0], view.names[1]), others), places)

@@ -9,7 +9,7 @@ Legend: M points, D coordinates, F fields, G times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,17 +64,24 @@ def require_vtu(domain: Domain) -> None:
     library("meshio", "--vtu")
 
 
-def write_vtu(problem: Problem, predict: Callable[[Tensor], np.ndarray], folder: Path) -> Path:
+def write_vtu(
+    problem: Problem,
+    predict: Callable[[Tensor], np.ndarray],
+    folder: Path,
+    further: Callable[[Tensor], Mapping[str, np.ndarray]] = lambda x: {},
+) -> Path:
     """Writes prediction.vtu, with time prediction_00.vtu, ... and prediction.pvd, which opens them all. Returns the one
     to open.
 
     Each field is there as `u`, and where the true values are known as `u_reference` and `u_error`, predicted minus
-    true; a field that the problem determines up to a constant is compared at the level of the true values.
+    true; a field that the problem determines up to a constant is compared at the level of the true values. `further`
+    gives columns beside these, each (M,).
     """
     mesh, true = _mesh(problem, problem.evaluation())
     points = mesh.points()
     predicted = torch.as_tensor(predict(points)).double()
     data = _columns(problem, points, predicted, true)
+    data |= {name: torch.from_numpy(column).double() for name, column in further(points).items()}
     tables = [dict(zip(data, parts, strict=True)) for parts in zip(*map(mesh.split, data.values()), strict=True)]
     if not mesh.times:
         _write(folder / "prediction.vtu", mesh, tables[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jsonargparse.typing import PositiveInt
@@ -25,6 +26,9 @@ class RunSettings:
         ckpt_path: run folder or checkpoint to validate, test or predict with
         predict_points: .npy or .csv file of the points (N, D) of a prediction; a .csv file may begin with the names
             of the coordinates, in any order
+        predict_derivatives: x tt: derivatives of every field that a prediction has too, as u_x and u_tt; orders up to 4
+        predict_std: the standard deviation of every field is part of a prediction too, as u_std, and that of unknown
+            numbers is printed; for problems with Data
         vtu: write the prediction for ParaView too, on a mesh of the domain: prediction.vtu; with time, a file for each
             of 11 times and prediction.pvd; for two or three coordinates in space, needs meshio
         explain: print the plan before training: points, terms, streams, cost
@@ -39,6 +43,8 @@ class RunSettings:
     verify: bool = setting(False, switch=True, decides=False)
     ckpt_path: str | None = setting(None, decides=False)
     predict_points: str | None = setting(None, decides=False)
+    predict_derivatives: Sequence[str] = setting(factory=list, kind=str, many=True, decides=False)
+    predict_std: bool = setting(False, switch=True, decides=False)
     vtu: bool = setting(False, switch=True, decides=False)
     explain: bool = setting(False, switch=True, decides=False)
     dry_run: bool = setting(False, switch=True, decides=False)

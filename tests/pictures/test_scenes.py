@@ -28,7 +28,7 @@ def problem_on(shape: Domain, known: bool = True, **declared: Any) -> Problem:
 
     class Shaped(Problem):
         domain = shape
-        derivatives = ("x",)
+        derivatives = shape.names  # by all coordinates: no family
 
         def residual(self, p, u):
             return u.x - 1.0 + u - self.solved(p)
