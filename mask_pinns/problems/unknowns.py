@@ -96,7 +96,7 @@ class Unknown:
     def theta(self, value: Any) -> Any:
         """The theta of a value: a number, a tensor, or a function with derivatives."""
         low, high = self.bounds
-        log = math.log if isinstance(value, int | float) else torch.log
+        log: Any = math.log if isinstance(value, int | float) else torch.log
         below, above = (value - low) if math.isfinite(low) else 0.0, (high - value) if math.isfinite(high) else 0.0
         if math.isfinite(low) and math.isfinite(high):
             return log(below * (1 / (self.start - low))) - log(above * (1 / (high - self.start)))
