@@ -237,8 +237,8 @@ class RunSummary(L.Callback):
 def relative_residual(module: MaskPINN, trainer: L.Trainer) -> float | None:
     """Returns the largest root mean square of a residual at fresh points, relative to its terms.
 
-    Those in units of a noise do not count. None where residuals have their units, if one of them fails, or if the
-    points are not those of a `PointsDataModule`.
+    Measurements whose noise is known do not count. None where residuals have their units, if one of them fails, or if
+    the points are not those of a `PointsDataModule`.
     """
     data: Any = getattr(trainer, "datamodule", None)
     if not module.objective.scales or not isinstance(data, PointsDataModule):
@@ -251,7 +251,8 @@ def relative_residual(module: MaskPINN, trainer: L.Trainer) -> float | None:
             residuals = module.objective.residuals(module.network, points)
     except ProblemFailed:  # which may have ended the training
         return None
-    compared = [r for name, r in residuals.items() if name in module.objective.scales]
+    noisy = module.objective.noisy
+    compared = [r for name, r in residuals.items() if name not in noisy] or list(residuals.values())
     return finite(max(float(r.mean_square.detach()) ** 0.5 for r in compared))
 
 

@@ -101,11 +101,14 @@ def _check_weights(path: Path, content: Content, module: Trained, run_dtype: tor
 def load_weights(path: Path, network: nn.Module) -> None:
     """Loads the network's weights of a checkpoint of any run, in their dtype: the start of another run.
 
+    Unknown numbers start anew, as their problem or flags say: a checkpoint has them relative to other starts.
     Raises ValueError for a file that cannot be read, for weights that are not finite, and for another network.
     """
     state = load_checkpoint(path)["state_dict"]
     weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
-    here = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+    weights = {k: v for k, v in weights.items() if not k.startswith("unknowns.")}
+    own = {k: v for k, v in network.state_dict().items() if k.startswith("unknowns.")}
+    here = {k: tuple(v.shape) for k, v in network.state_dict().items() if k not in own}
     there = {k: tuple(v.shape) for k, v in weights.items()}
     if here != there:
         name = next(k for k in [*here, *there] if here.get(k) != there.get(k))
@@ -116,7 +119,7 @@ def load_weights(path: Path, network: nn.Module) -> None:
     if not all(value.isfinite().all() for value in weights.values()):
         raise ValueError(f"--from {path} cannot be used: its weights are not finite")
     network.to(next(v.dtype for k, v in weights.items() if k in dict(network.named_parameters())))
-    network.load_state_dict(weights)
+    network.load_state_dict(weights | own)
 
 
 def check_checkpoint(path: Path, module: Trained, dtype: torch.dtype | None = None) -> Content:

@@ -14,6 +14,9 @@ from torch import Tensor
 Normals = Callable[[Tensor], Mapping[str, float | Tensor]]
 """The components of the outward unit normals at points (N, D): numbers, or (N,) each; those left out are zero."""
 
+ATTRIBUTES = ("tensor", "names", "normals", "normal", "unknowns", "measured")
+"""What points have besides coordinates; no unknown number can have such a name."""
+
 
 class Points:
     """N points: `p.x`, `p.t` are 1-D tensors of length N, `p.tensor` is all of them as (N, D).
@@ -39,7 +42,7 @@ class Points:
         self.measured = measured
 
     def __getattr__(self, name: str) -> Tensor:
-        if name.startswith("_") or name in ("tensor", "names", "normals", "normal", "unknowns", "measured"):
+        if name.startswith("_") or name in ATTRIBUTES:
             raise AttributeError(name)
         if name in self.unknowns:
             return self.unknowns[name]

@@ -100,7 +100,8 @@ class Quadrature(Place):
         key = x.dtype, x.device
         if key not in self._tables:
             tables = self.nodes, self.weights, self.outward
-            self._tables[key] = tuple(None if table is None else table.to(x) for table in tables)
+            with torch.inference_mode(False):  # those of a validation are trained on later
+                self._tables[key] = tuple(None if table is None else table.to(x.device, x.dtype) for table in tables)
         return self._tables[key]
 
 

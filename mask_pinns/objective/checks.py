@@ -78,4 +78,6 @@ def _require_gradient(residuals: Mapping[str, Residual], parameters: list[nn.Par
             )
     total = torch.stack([residual.vector.sum() for residual in residuals.values()]).sum()
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    if not any(residual.weight for residual in residuals.values()):
+        return set()
     return {id(p) for p, gradient in zip(parameters, gradients, strict=True) if gradient is not None}

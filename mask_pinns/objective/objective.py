@@ -136,7 +136,7 @@ class Objective:
             jet = self.engine(network, x[0] if len(x) == 1 else torch.cat(x), names, derivatives)
             jets |= dict(zip([term.name for term in terms], jet.split([len(part) for part in x]), strict=True))
         residuals: dict[str, Residual] = {}
-        unknowns = unknown_values(network)
+        unknowns = unknown_values(network) or None
         for term in self.terms:
             residuals |= self.term_residuals(term, jets[term.name], points[term.name], unknowns)
         return residuals
@@ -149,7 +149,7 @@ class Objective:
         """The residuals of one term alone, by a separate pass through the network."""
         names = self.problem.domain.names
         jet = self.engine(network, self.coordinates(x), names, self.needs[term.name].derivatives)
-        return self.term_residuals(term, jet, x, unknown_values(network))
+        return self.term_residuals(term, jet, x, unknown_values(network) or None)
 
     def term_residuals(
         self, term: Condition, jet: Jet, x: Tensor, unknowns: Mapping[str, Tensor] | None = None
@@ -211,10 +211,14 @@ class Objective:
     @property
     def noise_floor(self) -> float:
         """What the noise of measurements makes of the loss where the fields are right, as far as it is known."""
+        return sum(self.weight_of(name) / self.scales.get(name, 1.0) ** 2 for name in self.noisy)
+
+    @property
+    def noisy(self) -> list[str]:
+        """The residuals of measurements whose noise is known."""
         names = self.problem.domain.names
         measured = [term.noise_known(names) for term in self.terms if isinstance(term, Data)]
-        known = [name for of_term in measured for name, (_, is_known) in of_term.items() if is_known]
-        return sum(self.weight_of(name) / self.scales.get(name, 1.0) ** 2 for name in known)
+        return [name for of_term in measured for name, (_, is_known) in of_term.items() if is_known]
 
     def needs_all_points(self, term: Condition) -> bool:
         """Whether a residual of this term at one point has a weight that depends on the other points."""

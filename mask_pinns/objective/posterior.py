@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ from mask_pinns.problems import Data
 RIDGE = 1e-10
 """Precision that is added to every parameter, relative to its own: it keeps free directions finite."""
 FREE = 3.0
-"""Standard deviation of theta, by which an unknown changes about its own size, from which it counts as free."""
+"""Standard deviation, relative to an unknown's size, from which the data do not determine it."""
 
 
 def require_data(objective: Objective) -> None:
@@ -57,8 +58,10 @@ class Posterior:
 
     def __init__(self, jacobian: Jacobian, points: PointSets) -> None:
         objective = jacobian.objective
-        self.jacobian, self.network = jacobian, jacobian.network
         require_data(objective)
+        settings = replace(objective.settings, causal=0.0, balance=0)  # adaptive weights are not of the posterior
+        plain = Objective(objective.problem, settings, objective.hard, scales=objective.scales)
+        self.jacobian, self.network = Jacobian(plain, jacobian.network, jacobian.chunk), jacobian.network
         precisions = self._precisions(points)
         most = max(precisions.values())
         width = sum(p.numel() for p in jacobian.parameters.values())
@@ -84,10 +87,14 @@ class Posterior:
         names = objective.problem.domain.names
         measured = [term.noise_known(names) for term in objective.terms if isinstance(term, Data)]
         for name, (count, known) in ((n, entry) for of_term in measured for n, entry in of_term.items()):
+            if not objective.weight_of(name):
+                continue
             if known:
                 found[name] = count * objective.scales.get(name, 1.0) ** 2 / objective.weight_of(name)
             else:
                 found[name] = count / float(torch.cat(vectors[name]).double().square().sum().clamp(min=1e-300))
+        if not found:
+            raise ValueError(f"all measurements of {objective.problem.title} have weight 0")
         return found
 
     # ---- results --------------------------------------------------------------------------------------------
@@ -97,8 +104,11 @@ class Posterior:
         scaled = gradients.double().cpu() / self.sizes
         return torch.linalg.solve_triangular(self.triangle.T, scaled.T, upper=False).norm(dim=0)
 
-    def of_unknowns(self) -> dict[str, float | None]:
-        """The standard deviation of each unknown number that is trained; None if the data do not determine it."""
+    def of_unknowns(self) -> dict[str, tuple[float, bool]]:
+        """The standard deviation of each unknown number that is trained, and whether the data determine it.
+
+        They do not if it is FREE times its size: of theta, which is relative, or without bounds of its value.
+        """
         unknowns: Any = getattr(self.network, "unknowns", None)
         if unknowns is None:
             return {}
@@ -110,10 +120,14 @@ class Posterior:
         for i, name in enumerate(names):
             gradients[i, columns[f"unknowns.theta.{name}"]] = 1.0
         theta, slopes = self.std(gradients), unknowns.slopes()
-        return {
-            name: abs(slopes[name]) * float(std) if float(std) < FREE else None
-            for name, std in zip(names, theta, strict=True)
-        }
+        found = {}
+        for name, std in zip(names, theta.tolist(), strict=True):
+            declared, value = unknowns.declared[name], abs(float(unknowns.values()[name]))
+            relative = (
+                std if any(map(math.isfinite, declared.bounds)) else std * declared.scale / max(declared.scale, value)
+            )
+            found[name] = abs(slopes[name]) * std, relative < FREE
+        return found
 
     def of_fields(self, x: Tensor) -> Tensor:
         """The standard deviation (N, F) of the fields at points (N, D)."""
@@ -149,14 +163,14 @@ def described_unknowns(
     objective: Objective, network: nn.Module, points: Callable[[], PointSets]
 ) -> dict[str, dict[str, Any]]:
     """The unknown numbers as `described` gives them, with standard deviations where there is a posterior."""
-    found: dict[str, float | None] | None = None
+    found: dict[str, tuple[float, bool]] | None = None
     if _trained(network):
         with suppress(ValueError):
             found = make_posterior(objective, network, points).of_unknowns()
     return described(network, found)
 
 
-def described(network: nn.Module, stds: Mapping[str, float | None] | None) -> dict[str, dict[str, Any]]:
+def described(network: nn.Module, stds: Mapping[str, tuple[float, bool]] | None) -> dict[str, dict[str, Any]]:
     """The unknown numbers by name: "value", "std" and "determined", or "held" for one that is not trained.
 
     stds: what `Posterior.of_unknowns` gives; None where nothing tells it: without measurements, or for a network whose
@@ -170,8 +184,7 @@ def described(network: nn.Module, stds: Mapping[str, float | None] | None) -> di
         if name not in trained:
             entry["held"] = True
         else:
-            entry["std"] = None if stds is None else stds[name]
-            entry["determined"] = None if stds is None else stds[name] is not None
+            entry["std"], entry["determined"] = (None, None) if stds is None else stds[name]
     return values
 
 

@@ -27,9 +27,7 @@ from torch import Tensor
 
 from mask_pinns.checks import is_finite
 from mask_pinns.domains import Domain, Points
-
-TAKEN = ("tensor", "names", "normals", "normal", "unknowns", "measured")
-"""Attributes of points, which cannot be names of unknowns."""
+from mask_pinns.domains.points import ATTRIBUTES
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ class Unknown:
 
     def __post_init__(self) -> None:
         what = f"unknown {self.name!r}"
-        if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in TAKEN:
-            raise ValueError(f"{what}: its name is a word of letters and digits, and none of {', '.join(TAKEN)}")
+        if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in ATTRIBUTES:
+            raise ValueError(f"{what}: its name is a word of letters and digits, and none of {', '.join(ATTRIBUTES)}")
         for name in ("start", "low", "high"):
             value = getattr(self, name)
             if not is_finite(value) and not (value is None and name != "start"):
@@ -114,7 +112,7 @@ class Unknown:
 
 def with_unknowns(p: Points, values: Mapping[str, Tensor]) -> Points:
     """Points that know the values of unknown numbers, (N,) or (1,) each."""
-    p.unknowns = {name: value.expand(len(p)) for name, value in values.items()}
+    p.unknowns = {name: value.to(p.tensor).expand(len(p)) for name, value in values.items()}
     return p
 
 
@@ -132,6 +130,8 @@ def check_unknowns(unknowns: Any, domain: Domain, taken: Collection[str], title:
     for unknown in given:
         if unknown.name in taken or unknown.name in domain or names.count(unknown.name) > 1:
             raise ValueError(f"{title}: the name of the unknown {unknown.name!r} is taken; give it another one")
+        if unknown.of and "_" in unknown.name:
+            raise ValueError(f"{title}: {unknown.name!r} cannot name a function, which is a field: letters and digits")
         if strange := [c for c in unknown.of if c not in domain]:
             raise ValueError(
                 f"{title}: unknown {unknown.name!r} is a function of {strange[0]}; "

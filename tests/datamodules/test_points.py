@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mask_pinns import PROBLEMS, Box
+from mask_pinns import PROBLEMS, Box, Data, Points
 from mask_pinns.datamodules import SAMPLERS, PointsDataModule
 from mask_pinns.datamodules.points import generator
 from mask_pinns.problems.loading import make_problem
@@ -72,7 +72,8 @@ def test_points_lie_inside_and_on_their_faces(problem: str, sampler: str) -> Non
     for term in problem.terms:
         faces = term.place(box).pieces
         for face, x in zip(faces, points[term.name].chunk(len(faces)), strict=True):
-            assert face.holds(x).all()
+            x = x[:, : len(box)]  # what was measured there stands beside
+            assert face.holds(x).all() or (isinstance(term, Data) and box.contains(Points(x, box.names)).all())
             for i, name in enumerate(box.names):
                 fixed = getattr(face, "fixed", {})
                 if name in fixed or abs(face.normal.get(name, 0.0)) == 1.0:

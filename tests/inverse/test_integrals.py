@@ -253,7 +253,7 @@ def test_a_weighted_integral_goes_with_a_periodic_embedding() -> None:
         ({"where": Disk(x=5.0, y=0.0, radius=0.1)}, "no part of .* belongs to the boundary of the domain"),
         ({"where": "z"}, "'z'"),
         ({"within": Ball(x=0, y=0, z=0, radius=1)}, "has the coordinate z, not x, y"),
-        ({"equals": lambda p: p.t}, "equals is a function, of p.t alone, and the domain has no t; give a number"),
+        ({"equals": lambda p: p.t}, "p.t: no such coordinate"),
         ({"of": lambda p, u: u.x}, "uses u.x, which is not declared: write Condition"),
         ({"of": lambda p, u: u.mean()}, r"what `of` gives has shape \(\); expected \(256,\)"),
         ({"of": lambda p, u: u * p.normal.x}, "these points do not lie on a boundary"),

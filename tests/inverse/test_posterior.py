@@ -60,7 +60,8 @@ def test_number_and_deviation_are_those_of_a_direct_fit(seed: int) -> None:
     model, posterior = trained(cooling(table))
     k, std = direct(table)
     assert abs(model.unknowns["k"] - k) < 0.1 * std
-    assert posterior.of_unknowns()["k"] == pytest.approx(std, rel=0.1)
+    found, determined = posterior.of_unknowns()["k"]
+    assert determined and found == pytest.approx(std, rel=0.1)
 
 
 def test_noise_that_is_not_known_is_estimated_from_the_misfit() -> None:
@@ -70,7 +71,7 @@ def test_noise_that_is_not_known_is_estimated_from_the_misfit() -> None:
     model = MaskPINN(problem, SMALL, "gauss_newton", exact="auto", dimensionless=True, weights={"data": 0.01})
     fit(model, 15, points=300, resample=0)
     points = PointsDataModule(problem, points=300, hard=model.objective.hard).draw(0)
-    std = Posterior(Jacobian(model.objective, model.network), points).of_unknowns()["k"]
+    std, _ = Posterior(Jacobian(model.objective, model.network), points).of_unknowns()["k"]
     assert std == pytest.approx(direct(table)[1], rel=0.25)
 
 
@@ -97,9 +98,39 @@ def test_an_unknown_that_nothing_determines_is_named() -> None:
     both = Unknown("m", start=1.0, positive=True)
     problem = cooling(measured(0), both, residual=lambda self, p, u, k, m: u.t - k * m * u.xx)
     model, posterior = trained(problem, 8)
-    assert posterior.of_unknowns() == {"k": None, "m": None}
+    assert [determined for _, determined in posterior.of_unknowns().values()] == [False, False]
     found = described_unknowns(model.objective, model.network, lambda: _points(model))
     assert in_words(found["k"]).endswith("which the data do not determine")
+
+
+def line(noise: float, **options: object) -> MaskPINN:
+    """u' = k, u(0) = 0, k about a thousand, 30 measurements."""
+    x = np.linspace(0.05, 1, 30)
+    rows = {"x": x, "u": 1000 * x + noise * np.random.default_rng(0).normal(size=30)}
+    body = {
+        "domain": Box(x=(0.0, 1.0)), "derivatives": ("x",), "unknowns": (Unknown("k", start=1.0),),
+        "conditions": (Dirichlet("x", side="low", u=0.0), Data(rows, noise=noise)),
+        "residual": lambda self, p, u, k: u.x - k,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    model = MaskPINN(type("Line", (Problem,), body)(), SMALL, "gauss_newton", dimensionless=True, **options)
+    fit(model, 60, points=100, resample=0)
+    return model
+
+
+@pytest.mark.parametrize("options", [{}, {"balance": 7}])
+def test_a_number_far_from_its_start_is_determined_and_adaptive_weights_do_not_count(options) -> None:
+    theory = 10.0 / np.sqrt((np.linspace(0.05, 1, 30) ** 2).sum())
+    model = line(10.0, exact="auto", **options)
+    found = described_unknowns(model.objective, model.network, lambda: _points(model))["k"]
+    assert found["determined"] and found["std"] == pytest.approx(theory, rel=0.1)
+    assert abs(found["value"] - 1000.0) < 3 * theory
+
+
+def test_measurements_of_weight_zero_tell_nothing() -> None:
+    model = MaskPINN(cooling(measured(0)), SMALL, "gauss_newton", weights={"data": 0.0})
+    found = described_unknowns(model.objective, model.network, lambda: _points(model))
+    assert found["k"]["std"] is None and in_words(found["k"]) == "0.5"
 
 
 def _points(model: MaskPINN):

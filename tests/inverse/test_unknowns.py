@@ -23,7 +23,10 @@ from mask_pinns import (
     Robin,
     Unknown,
 )
+from mask_pinns.checkpoints.loading import load_weights
+from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.jacobian import Jacobian
+from mask_pinns.problems.derived.statement import contradiction, statement
 
 pytestmark = pytest.mark.usefixtures("float64")
 SMALL = {"name": "masked", "width": 8, "blocks": 1, "activation": "sin"}
@@ -177,6 +180,44 @@ def test_a_checkpoint_contains_them(tmp_path: Path) -> None:
     assert same_weights(model.network, loaded.network) and loaded.unknowns == model.unknowns
 
 
+def test_functions_take_the_unknowns_that_they_name() -> None:
+    more = (Unknown("h", start=2.0), Unknown("k", start=3.0))
+    for function in (lambda p, u, k: u - k, lambda p, u, h, k: u - k, lambda p, u: u - p.k, lambda p, *f: f[-1] - p.k):
+        condition = Condition("c", at={"x": 0.5}, residual=function)
+        problem = with_unknowns(*more, conditions=(condition,), residual=lambda s, p, u, k: u.t - k * u.xx + p.h)
+        model = MaskPINN(problem, SMALL)
+        x = PointsDataModule(problem, points=5).draw(0)["c"]
+        residual = model.objective.residuals_at(model.network, problem.conditions[0], x)["c"].vector
+        torch.testing.assert_close(residual, model(x)[:, 0] - 3.0)
+
+
+def test_held_numbers_have_the_precision_of_the_points() -> None:
+    model = MaskPINN(Cooling(), SMALL, fix=["k=0.1"]).double()
+    points = PointsDataModule(model.problem, points=5).draw(0)
+    at = model.problem.points(model.objective.places["pde"], points["pde"], unknown_values(model.network))
+    assert at.k.dtype == torch.float64 and float(at.k[0]) == 0.1
+
+
+def test_another_start_or_bound_is_another_problem() -> None:
+    """A checkpoint has theta, whose meaning these are."""
+    first = statement(with_unknowns(Unknown("k", positive=True)))
+    for other in (Unknown("k", start=2.0, positive=True), Unknown("k", low=0.0, high=3.0), Unknown("k")):
+        assert "unknowns" in contradiction(first, statement(with_unknowns(other)))
+    assert not contradiction(first, statement(with_unknowns(Unknown("k", positive=True))))
+
+
+def test_the_weights_of_another_run_leave_unknowns_at_their_start(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = MaskPINN(Cooling(), SMALL)
+    fit(model, 5).save_checkpoint(tmp_path / "a.ckpt")
+    for options in ({}, {"unknowns": {"k": 2.0}}, {"fix": ["k=0.3"]}):
+        other = MaskPINN(Cooling(), SMALL, **options)
+        start = other.unknowns
+        load_weights(tmp_path / "a.ckpt", other.network)
+        assert other.unknowns == start
+        assert torch.equal(other.network.output.weight, model.network.output.weight)
+
+
 def with_unknowns(*unknowns: Any, residual: Any = None, **attributes: Any) -> Problem:
     body = {"domain": Cooling.domain, "derivatives": ("t", "xx"), "unknowns": unknowns, "conditions": (Initial(u=0.0),)}
     body |= {"residual": residual or (lambda self, p, u, *more: u.t - u.xx)} | attributes
@@ -198,8 +239,12 @@ NONSENSE = {
     "other coordinate": (lambda: with_unknowns(Unknown("k", of="z")), "is a function of z; the domain has x, t"),
     "long coordinate": (lambda: Unknown("k", of=("xx",)), "expected coordinates"),
     "not used": (lambda: MaskPINN(with_unknowns(Unknown("k")), SMALL).check(), "'k' is in no residual of Mine"),
+    "function with an underscore": (lambda: with_unknowns(Unknown("a_x", of="x")), "'a_x' cannot name a function"),
     "nothing to hold": (lambda: MaskPINN("wave", SMALL, fix=["k=1"]), "has no unknown numbers"),
-    "held by another name": (lambda: MaskPINN(Cooling(), SMALL, fix=["kk=1"]), "unknown number of Cooling: 'kk'"),
+    "held by another name": (
+        lambda: MaskPINN(Cooling(), SMALL, fix=["kk=1"]),
+        "Cooling has no unknown number 'kk'; it has k",
+    ),
     "held without a value": (lambda: MaskPINN(Cooling(), SMALL, fix=["k"]), "expected a name and a value: k=0.1"),
     "held at a word": (lambda: MaskPINN(Cooling(), SMALL, fix=["k=a"]), "'a' is no number"),
     "held below its bound": (lambda: MaskPINN(Cooling(), SMALL, fix=["k=-1"]), "expected a number above 0"),

@@ -25,6 +25,8 @@ from mask_pinns import (
 )
 from mask_pinns.jets import Derivatives, Jet, slopes
 from mask_pinns.networks.assembly import assemble
+from mask_pinns.objective import Objective
+from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.problems.fields import fields_of
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -113,6 +115,16 @@ def test_derivatives_inside_are_those_of_autograd(name: str) -> None:
         if c != "t":
             second = torch.autograd.grad(first[:, i].sum(), x, retain_graph=True)[0][:, i]
             torch.testing.assert_close(jet[2 * c][:, 0], second)
+
+
+@pytest.mark.parametrize("name", ["in time", "holes and values"])
+def test_rows_of_the_jacobian_are_gradients(name: str) -> None:
+    domain, *conditions = CASES[name]
+    residual = (lambda s, p, u: u * u.t - u.xx) if "t" in domain else (lambda s, p, u: u.xx + u * u.yy)
+    problem = problem_with(domain, *conditions, residual=residual)
+    network = network_for(problem)
+    objective = Objective(problem, hard=network.hard_conditions)
+    Jacobian(objective, network).check(objective.check_points(torch.empty(0), 5))
 
 
 def test_any_smooth_function_without_slope_at_the_wall_can_be_made_of_the_inputs() -> None:

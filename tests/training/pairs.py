@@ -22,18 +22,19 @@ from math import pi
 
 import torch
 
-from mask_pinns import Box, Dirichlet, Initial, Problem
+from mask_pinns import Box, Dirichlet, Initial, Problem, Unknown
 
 
 class Heat(Problem):
-    """u_t = 0.3 u_xx on a cold rod: even about its middle."""
+    """u_t = k u_xx on a cold rod: even about its middle, k unknown."""
 
     domain = Box(x=(0.0, 1.0), t=(0.0, 0.5))
     derivatives = ("t", "xx")
+    unknowns = (Unknown("k", start=0.5, positive=True),)
     conditions = (Initial(u=lambda p: torch.cos(pi * (p.x - 0.5))), Dirichlet("x", u=0.0))
 
-    def residual(self, p, u):
-        return u.t - 0.3 * u.xx
+    def residual(self, p, u, k):
+        return u.t - k * u.xx
 '''
 PHASES = {
     "adam": "adam",

@@ -83,7 +83,10 @@ class Insulation:
         return len(self.rims)
 
     def __call__(self, x: Tensor, derivatives: Derivatives) -> tuple[Jet, Jet]:
-        """x~ (N, D) and the further inputs (N, R), with their derivatives."""
+        """x~ (N, D) and the further inputs (N, R), with their derivatives, which have a row for each point.
+
+        The Jacobian of Gauss-Newton tells points apart by these rows.
+        """
         coordinates = Jet.of_coordinates(x, self.names, derivatives)
         moved = {c: Scalar(coordinates.map(lambda s, i=i: s[:, i])) for i, c in enumerate(self.names)}  # type: ignore[misc]
         further = []
@@ -92,7 +95,7 @@ class Insulation:
             for c in rim.along:
                 moved[c] = moved[c] - found[""] * found[c]
             further.append((found[""] * (1 / largest)) ** 3)
-        return _columns(list(moved.values())), _columns(further)
+        return _columns(list(moved.values())).at_every_point(), _columns(further).at_every_point()
 
     def is_still(self, x: Tensor, normal: Mapping[str, float | Tensor]) -> bool:
         """Whether the normal derivatives of the map are zero at points (N, D) of a rim, with normals by coordinate."""

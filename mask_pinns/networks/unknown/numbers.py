@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from mask_pinns.checks import is_finite
 from mask_pinns.problems import Problem
-from mask_pinns.registry import unknown
 
 Given = Mapping[str, float] | Sequence[str] | None
 """Numbers by name: {"k": 0.1}, or ["k=0.1"]."""
@@ -45,7 +44,7 @@ class UnknownNumbers(nn.Module):
     def values(self, theta: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """The numbers by name, each (1,), or (N,) for theta (N, 1)."""
         given: Mapping[str, Tensor] = dict(self.theta.items()) if theta is None else theta
-        like = next(iter(given.values()), torch.zeros(1))
+        like = next(iter(given.values()), torch.zeros(1, dtype=torch.float64))  # points convert it
         return {
             name: u.value(given[name].flatten()) if name in given else like.new_full((1,), u.start)
             for name, u in self.declared.items()
@@ -88,7 +87,7 @@ def _by_name(given: Given, problem: Problem, known: Mapping[str, Any]) -> dict[s
         pairs[name.strip()] = value
     for name, value in pairs.items():
         if name not in known:
-            raise unknown(name, list(known), f"unknown number of {problem.title}:")
+            raise ValueError(f"{problem.title} has no unknown number {name!r}; it has {', '.join(known)}")
         try:
             pairs[name] = float(value)
         except (TypeError, ValueError):

@@ -156,23 +156,24 @@ def part_of(domain: Domain, shape: Domain) -> Domain:
 
 
 def called(function: Callable[..., Any], p: Points, fields: Fields) -> Any:
-    """What a user's function of the points and fields gives; it receives unknown numbers if it takes more arguments."""
-    takes = _number_of_arguments(function) if p.unknowns else 0
-    unknowns = p.unknowns.values() if takes is None or takes > 1 + len(fields) else ()
-    return function(p, *fields.values(), *unknowns)
+    """What a user's function of the points and fields gives.
+
+    Further arguments are unknown numbers: those of their names if all have such names, else all, in their order.
+    """
+    further = _arguments(function)[1 + len(fields) :] if p.unknowns else ()
+    names = further if all(name in p.unknowns for name in further) else p.unknowns
+    return function(p, *fields.values(), *(p.unknowns[name] for name in names))
 
 
 @lru_cache(maxsize=256)
-def _number_of_arguments(function: Callable[..., Any]) -> int | None:
-    """The number of positional arguments that a function needs; None if it takes any number."""
+def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the positional arguments that a function needs."""
     try:
         parameters = signature(function).parameters.values()
     except (TypeError, ValueError):
-        return 0
-    if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters):
-        return None
+        return ()
     positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in positional and p.default is Parameter.empty for p in parameters)
+    return tuple(p.name for p in parameters if p.kind in positional and p.default is Parameter.empty)
 
 
 def where_of(where: Any, owner: str) -> tuple[Any, ...]:

@@ -49,7 +49,7 @@ class Data(Condition):
         observe: function of the points and of each field, which gives what was measured, (N,): a tensor, a tuple of
             them in the order of the columns, or a dict by their names.
         name, derivatives: as for `Condition`; the derivatives that `observe` uses.
-        weight: factor of this term in the loss, by default 0.01 if the noise is known, so that the equation hardly
+        weight: factor of this term in the loss, by default 0.01 if any noise is given, so that the equation hardly
             follows noise. `weights: {conditions: 100}` does not change it; `{data: 1}` does.
 
     Example:

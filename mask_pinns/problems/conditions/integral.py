@@ -97,13 +97,6 @@ class Integral(Condition):
         """The integrals (N,) of values (R N,)."""
         return place.integral(values)
 
-    def check(self, domain: Domain, fields: Sequence[str]) -> None:
-        super().check(domain, fields)
-        if callable(self.equals) and self.place(domain).times is None:
-            raise ValueError(
-                f"condition {self.name!r}: equals is a function, of p.t alone, and the domain has no t; give a number"
-            )
-
 
 class Mean(Integral):
     """The mean of `of` equals a value at each time: `Mean("level", of=lambda p, u, v, P: P, equals=0.0)`.

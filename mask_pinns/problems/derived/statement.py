@@ -43,13 +43,14 @@ def statement(problem: Problem) -> Statement:
     return {
         "domain": {name: list(map(float, domain[name])) for name in domain.names},
         "fields": list(problem.fields),
+        "unknowns": [[u.name, u.start, *map(str, u.bounds), *u.of] for u in problem.unknowns_declared],
         "residuals": {part: sums for term in problem.terms for part, sums in _of_term(problem, term).items()},
     }
 
 
 def contradiction(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """The first part in which two statements differ, in words; "" if none does, or if there is none to compare with."""
-    for part in ("domain", "fields"):
+    for part in ("domain", "fields", "unknowns"):
         if part in there and there[part] != here[part]:
             return f"its {part} is {there[part]} there, {here[part]} here"
     old, new = there.get("residuals", {}), here["residuals"]
