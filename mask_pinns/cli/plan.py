@@ -23,6 +23,7 @@ from mask_pinns.objective import PointSets
 from mask_pinns.objective.compilation import flops, should_compile
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.optim.linear_solvers import choose_linear_solver
+from mask_pinns.problems import Data
 from mask_pinns.problems.derived.determinacy import check_dependence, free_fields
 from mask_pinns.problems.derived.families import family_notes, family_parameters
 from mask_pinns.problems.derived.scales import characteristic_scales
@@ -113,9 +114,13 @@ def _terms(module: MaskPINN, points: PointSets) -> dict[str, str]:
     """Describes each term of the loss by its points, weights and streams."""
     objective, texts = module.objective, {}
     residuals = objective.residuals(module.network, points)
+    whole = float(sum(r.part.detach() for r in residuals.values()))
     for term in objective.terms:
         of_term = {k: r for k, r in residuals.items() if k.partition(".")[0] == term.name}
         weights = ", ".join(f"{k} (weight {r.weight:g})" for k, r in of_term.items())
+        if isinstance(term, Data):
+            part = float(sum(r.part.detach() for r in of_term.values()))
+            weights += f", {part / whole if whole else 0.0:.1%} of the loss now"
         streams = objective.needs[term.name].derivatives
         texts[term.name] = f"{len(points[term.name]):,} points; {weights}; streams: {_names(streams)}"
     return texts | dict.fromkeys(objective.hard, "holds by construction: no points, no loss")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from math import pi
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from helpers import fit
 
 from mask_pinns import Box, Data, Dirichlet, Initial, MaskPINN, PointsDataModule, Problem, Unknown
+from mask_pinns.cli.plan import plan
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.objective.posterior import Posterior, described_unknowns, in_words
 
@@ -157,6 +159,12 @@ def test_without_measurements_nothing_is_said() -> None:
 )
 def test_words(entry, words: str) -> None:
     assert in_words(entry) == words
+
+
+def test_the_plan_has_their_number_and_share() -> None:
+    model = MaskPINN(cooling(measured(0)), SMALL, "gauss_newton", exact="auto", dimensionless=True)
+    lines = dict(plan(model, _points(model), 10))
+    assert re.search(r"^100 points; data \(weight 0.01\), [\d.]+% of the loss now", lines["term data"])
 
 
 def test_summary_table_and_files_have_them(command, tmp_path: Path, monkeypatch) -> None:
