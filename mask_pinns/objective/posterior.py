@@ -20,10 +20,10 @@ Source: MacKay 1992. Legend: P parameters, N points, F fields.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,20 @@ def require_data(objective: Objective) -> None:
         raise ValueError(f"{objective.problem.title} has no Data, whose noise tells how sure a result is")
 
 
+class Estimate(NamedTuple):
+    """How sure a number is.
+
+    Attributes:
+        std: its standard deviation.
+        determined: whether the data determine it: std is below FREE times its size (with bounds theta is relative).
+        settled: whether training has found it: the step that is left, by the linearized problem, is below std.
+    """
+
+    std: float
+    determined: bool
+    settled: bool
+
+
 class Posterior:
     """The Laplace approximation around the present weights.
 
@@ -65,18 +79,18 @@ class Posterior:
         precisions = self._precisions(points)
         most = max(precisions.values())
         width = sum(p.numel() for p in jacobian.parameters.values())
-        triangle = torch.zeros(0, width, dtype=torch.float64)
-        for name, rows in self._blocks(points):
+        triangle, slope = torch.zeros(0, width, dtype=torch.float64), torch.zeros(width, dtype=torch.float64)
+        for name, vector, rows in self.jacobian.named_blocks(points):
             scaled = rows.double().cpu() * precisions.get(name, most) ** 0.5
             triangle = torch.linalg.qr(torch.cat([triangle, scaled]), mode="r").R
+            slope += rows.double().cpu().T @ vector.double().cpu() * precisions.get(name, most)
         self.sizes = triangle.norm(dim=0)
         self.sizes[self.sizes == 0] = 1.0
         ridge = torch.eye(width, dtype=torch.float64) * RIDGE**0.5
         self.triangle = torch.linalg.qr(torch.cat([triangle / self.sizes, ridge]), mode="r").R
-
-    def _blocks(self, points: PointSets) -> Iterator[tuple[str, Tensor]]:
-        for name, _, rows in self.jacobian.named_blocks(points):
-            yield name, rows
+        half = torch.linalg.solve_triangular(self.triangle.T, -(slope / self.sizes)[:, None], upper=False)
+        self.step = torch.linalg.solve_triangular(self.triangle, half, upper=True)[:, 0] / self.sizes
+        """The step to the minimum of the linearized problem, (P,): zero if training has converged."""
 
     def _precisions(self, points: PointSets) -> dict[str, float]:
         """n of each residual of measurements."""
@@ -104,11 +118,8 @@ class Posterior:
         scaled = gradients.double().cpu() / self.sizes
         return torch.linalg.solve_triangular(self.triangle.T, scaled.T, upper=False).norm(dim=0)
 
-    def of_unknowns(self) -> dict[str, tuple[float, bool]]:
-        """The standard deviation of each unknown number that is trained, and whether the data determine it.
-
-        They do not if it is FREE times its size: of theta, which is relative, or without bounds of its value.
-        """
+    def of_unknowns(self) -> dict[str, Estimate]:
+        """How sure each unknown number is that is trained."""
         unknowns: Any = getattr(self.network, "unknowns", None)
         if unknowns is None:
             return {}
@@ -122,11 +133,11 @@ class Posterior:
         theta, slopes = self.std(gradients), unknowns.slopes()
         found = {}
         for name, std in zip(names, theta.tolist(), strict=True):
-            declared, value = unknowns.declared[name], abs(float(unknowns.values()[name]))
-            relative = (
-                std if any(map(math.isfinite, declared.bounds)) else std * declared.scale / max(declared.scale, value)
-            )
-            found[name] = abs(slopes[name]) * std, relative < FREE
+            declared, value = unknowns.declared[name], abs(float(unknowns.values()[name].detach()))
+            bounded = any(map(math.isfinite, declared.bounds))
+            relative = std if bounded else std * declared.scale / max(declared.scale, value)
+            settled = abs(float(self.step[columns[f"unknowns.theta.{name}"]])) < std
+            found[name] = Estimate(abs(slopes[name]) * std, relative < FREE, settled)
         return found
 
     def of_fields(self, x: Tensor) -> Tensor:
@@ -163,18 +174,18 @@ def described_unknowns(
     objective: Objective, network: nn.Module, points: Callable[[], PointSets]
 ) -> dict[str, dict[str, Any]]:
     """The unknown numbers as `described` gives them, with standard deviations where there is a posterior."""
-    found: dict[str, tuple[float, bool]] | None = None
+    found: dict[str, Estimate] | None = None
     if _trained(network):
         with suppress(ValueError):
             found = make_posterior(objective, network, points).of_unknowns()
     return described(network, found)
 
 
-def described(network: nn.Module, stds: Mapping[str, tuple[float, bool]] | None) -> dict[str, dict[str, Any]]:
-    """The unknown numbers by name: "value", "std" and "determined", or "held" for one that is not trained.
+def described(network: nn.Module, estimates: Mapping[str, Estimate] | None) -> dict[str, dict[str, Any]]:
+    """The unknown numbers by name: "value" and the parts of its `Estimate`, or "held" for one that is not trained.
 
-    stds: what `Posterior.of_unknowns` gives; None where nothing tells it: without measurements, or for a network whose
-    Jacobian is not known.
+    estimates: what `Posterior.of_unknowns` gives; None where nothing tells it: without measurements, or for a network
+    whose Jacobian is not known.
     """
     values: dict[str, dict[str, Any]] = {
         name: {"value": float(v.detach())} for name, v in unknown_values(network).items()
@@ -184,7 +195,8 @@ def described(network: nn.Module, stds: Mapping[str, tuple[float, bool]] | None)
         if name not in trained:
             entry["held"] = True
         else:
-            entry["std"], entry["determined"] = (None, None) if stds is None else stds[name]
+            estimate = (None, None, None) if estimates is None else estimates[name]
+            entry["std"], entry["determined"], entry["settled"] = estimate
     return values
 
 
@@ -203,4 +215,5 @@ def in_words(entry: Mapping[str, Any]) -> str:
     if entry["std"] is None:
         return f"{value:.6g}"
     digits = max(0, 1 - math.floor(math.log10(entry["std"]))) if entry["std"] else 12
-    return f"{value:.{digits}f} +- {entry['std']:.{digits}f}" if digits < 8 else f"{value:.10g} +- {entry['std']:.1e}"
+    words = f"{value:.{digits}f} +- {entry['std']:.{digits}f}" if digits < 8 else f"{value:.10g} +- {entry['std']:.1e}"
+    return words if entry.get("settled", True) else f"{words}, if training had ended: more --steps"

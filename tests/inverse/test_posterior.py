@@ -62,8 +62,8 @@ def test_number_and_deviation_are_those_of_a_direct_fit(seed: int) -> None:
     model, posterior = trained(cooling(table))
     k, std = direct(table)
     assert abs(model.unknowns["k"] - k) < 0.1 * std
-    found, determined = posterior.of_unknowns()["k"]
-    assert determined and found == pytest.approx(std, rel=0.1)
+    found = posterior.of_unknowns()["k"]
+    assert found.determined and found.settled and found.std == pytest.approx(std, rel=0.1)
 
 
 def test_noise_that_is_not_known_is_estimated_from_the_misfit() -> None:
@@ -73,7 +73,7 @@ def test_noise_that_is_not_known_is_estimated_from_the_misfit() -> None:
     model = MaskPINN(problem, SMALL, "gauss_newton", exact="auto", dimensionless=True, weights={"data": 0.01})
     fit(model, 15, points=300, resample=0)
     points = PointsDataModule(problem, points=300, hard=model.objective.hard).draw(0)
-    std, _ = Posterior(Jacobian(model.objective, model.network), points).of_unknowns()["k"]
+    std = Posterior(Jacobian(model.objective, model.network), points).of_unknowns()["k"].std
     assert std == pytest.approx(direct(table)[1], rel=0.25)
 
 
@@ -100,9 +100,16 @@ def test_an_unknown_that_nothing_determines_is_named() -> None:
     both = Unknown("m", start=1.0, positive=True)
     problem = cooling(measured(0), both, residual=lambda self, p, u, k, m: u.t - k * m * u.xx)
     model, posterior = trained(problem, 8)
-    assert [determined for _, determined in posterior.of_unknowns().values()] == [False, False]
+    assert not any(found.determined for found in posterior.of_unknowns().values())
     found = described_unknowns(model.objective, model.network, lambda: _points(model))
     assert in_words(found["k"]).endswith("which the data do not determine")
+
+
+def test_a_number_that_training_has_not_found_yet_is_said_to_move() -> None:
+    model, _ = trained(cooling(measured(0)), 3)
+    found = described_unknowns(model.objective, model.network, lambda: _points(model))["k"]
+    assert not found["settled"] and abs(found["value"] - 0.1) > found["std"]
+    assert in_words(found).endswith(", if training had ended: more --steps")
 
 
 def line(noise: float, **options: object) -> MaskPINN:
