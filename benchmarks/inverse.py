@@ -103,9 +103,9 @@ def recipe_run(name: str, seed: int) -> dict[str, Any]:
     return {key: summary[key] for key in STORED_KEYS}
 
 
-def run(name: str) -> list[dict[str, Any]]:
+def run(name: str, seeds_of_recipes: list[int]) -> list[dict[str, Any]]:
     if name in RECIPES:
-        return [recipe_run(name, seed) for seed in (0, 1, 2)]
+        return [recipe_run(name, seed) for seed in seeds_of_recipes]
     seeds, n = {"cooling": (20, 200), "coverage": (100, 50)}[name]
     return [one_draw(seed, n) for seed in range(seeds)]
 
@@ -134,13 +134,14 @@ def table(results: dict[str, Any]) -> str:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=["cooling", "coverage", *RECIPES, []], metavar="NAME")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of the recipes")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--table", action="store_true", help="print the stored results only")
     arguments = parser.parse_args(argv)
     warnings.filterwarnings("ignore")
     results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     for name in () if arguments.table else arguments.names or ["cooling", "coverage", *RECIPES]:
-        results[name] = run(name)
+        results[name] = run(name, arguments.seeds)
         arguments.out.write_text(json.dumps(results, indent=1) + "\n")
     print(table(results))
 
