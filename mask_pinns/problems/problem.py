@@ -198,17 +198,12 @@ class Problem:
         return with_unknowns(p, start_values(self.unknown_numbers, x) if unknowns is None else unknowns)
 
     @property
-    def unknowns_declared(self) -> tuple[Unknown, ...]:
-        found: tuple[Unknown, ...] = vars(self)["_unknowns"]
-        return found
-
-    @property
     def unknown_numbers(self) -> tuple[Unknown, ...]:
-        return tuple(u for u in self.unknowns_declared if not u.of)
+        return tuple(u for u in vars(self)["_unknowns"] if not u.of)
 
     @property
     def unknown_functions(self) -> tuple[Unknown, ...]:
-        return tuple(u for u in self.unknowns_declared if u.of)
+        return tuple(u for u in vars(self)["_unknowns"] if u.of)
 
     def residual(self, p: Any, *fields: Any) -> Any:
         raise ValueError(f"{self.title} defines no residual(self, p, {', '.join(self.fields)})")

@@ -43,7 +43,10 @@ def statement(problem: Problem) -> Statement:
     return {
         "domain": {name: list(map(float, domain[name])) for name in domain.names},
         "fields": list(problem.fields),
-        "unknowns": [[u.name, u.start, *map(str, u.bounds), *u.of] for u in problem.unknowns_declared],
+        "unknowns": [
+            [u.name, u.start, *map(str, u.bounds), *u.of]
+            for u in (*problem.unknown_functions, *problem.unknown_numbers)
+        ],
         "residuals": {part: sums for term in problem.terms for part, sums in _of_term(problem, term).items()},
     }
 
