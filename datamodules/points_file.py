@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from mask_pinns.checks import is_number_in_text
 from mask_pinns.domains import Domain
 from mask_pinns.memory import is_out_of_memory
 
@@ -101,7 +102,7 @@ def _first_line(lines: Iterable[str], names: Sequence[str], what: str) -> tuple[
             raise PointsFileError(
                 f"{what} has semicolons; expected commas between {', '.join(names)}, and decimal points"
             )
-        if not any(map(_is_number, cells)):
+        if not any(map(is_number_in_text, cells)):
             known = ", ".join(names)
             raise PointsFileError(
                 f"{what} begins with {content[:60]!r}; expected numbers, or a header with {known} in any order"
@@ -115,19 +116,11 @@ def _explain(path: Path, expected: int, what: str, error: ValueError) -> NoRetur
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             cells = [cell.strip() for cell in line.partition("#")[0].split(",")]
-            numbers = all(map(_is_number, cells))
-            header = not any(map(_is_number, cells))
+            numbers = all(map(is_number_in_text, cells))
+            header = not any(map(is_number_in_text, cells))
             if cells != [""] and not header and not (numbers and len(cells) == expected):
                 text = line.strip()[:60]
                 raise PointsFileError(
                     f"{what}, line {number}: {text!r}; expected {expected} numbers with commas between them"
                 )
     raise PointsFileError(f"{what} cannot be read: {error}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

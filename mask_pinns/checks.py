@@ -21,3 +21,12 @@ def is_finite(x: object) -> bool:
         return is_number(x) and math.isfinite(float(x))  # type: ignore[arg-type]
     except OverflowError:
         return False
+
+
+def is_number_in_text(text: str) -> bool:
+    """Whether a text is a number, NaN and infinity included."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
 
 from mask_pinns.networks.evaluation_mode import evaluation_mode
+from mask_pinns.networks.unknown import trained_numbers
 from mask_pinns.objective.objective import Objective, PointSets
 from mask_pinns.objective.residual import Residual
 from mask_pinns.problems.failures import attribute_errors_to
@@ -56,8 +56,7 @@ def _evaluate(objective: Objective, network: nn.Module, points: PointSets) -> di
 
 def _require_unknowns(used: set[int], network: nn.Module, title: str) -> None:
     """Raises ValueError for an unknown number that is not among the parameters in use."""
-    theta: Any = getattr(getattr(network, "unknowns", None), "theta", {})
-    for name, parameter in theta.items() if used else ():
+    for name, parameter in trained_numbers(network).items() if used else ():
         if id(parameter) not in used:
             raise ValueError(
                 f"the unknown {name!r} is in no residual of {title}: take it as an argument after the fields, or as "

@@ -116,7 +116,7 @@ class Jacobian:
             names = self.objective.problem.domain.names
             coordinates = Jet.of_coordinates(self.objective.coordinates(x), names, derivatives).at_every_point()
             jet = functional_call(self.network, per_point, (coordinates,))
-            residuals = self.objective.term_residuals(term, jet, x, unknown_values(self.network, per_point) or None)
+            residuals = self.objective.term_residuals(term, jet, x, unknown_values(self.network, per_point))
             for name, residual in residuals.items():
                 vector = residual.scaled_to(count)
                 rows = len(self.objective.places[term.name]) if term.paired else 1

@@ -26,6 +26,7 @@ from mask_pinns.objective.residual import Residual
 from mask_pinns.problems import Condition, Data, Problem
 from mask_pinns.problems.checks import check_shape
 from mask_pinns.problems.conditions import qualified
+from mask_pinns.problems.conditions.data import measured
 from mask_pinns.problems.failures import attribute_errors_to
 from mask_pinns.problems.fields import fields_of
 from mask_pinns.registry import lookup, unknown
@@ -136,7 +137,7 @@ class Objective:
             jet = self.engine(network, x[0] if len(x) == 1 else torch.cat(x), names, derivatives)
             jets |= dict(zip([term.name for term in terms], jet.split([len(part) for part in x]), strict=True))
         residuals: dict[str, Residual] = {}
-        unknowns = unknown_values(network) or None
+        unknowns = unknown_values(network)
         for term in self.terms:
             residuals |= self.term_residuals(term, jets[term.name], points[term.name], unknowns)
         return residuals
@@ -149,7 +150,7 @@ class Objective:
         """The residuals of one term alone, by a separate pass through the network."""
         names = self.problem.domain.names
         jet = self.engine(network, self.coordinates(x), names, self.needs[term.name].derivatives)
-        return self.term_residuals(term, jet, x, unknown_values(network) or None)
+        return self.term_residuals(term, jet, x, unknown_values(network))
 
     def term_residuals(
         self, term: Condition, jet: Jet, x: Tensor, unknowns: Mapping[str, Tensor] | None = None
@@ -216,9 +217,7 @@ class Objective:
     @property
     def noisy(self) -> list[str]:
         """The residuals of measurements whose noise is known."""
-        names = self.problem.domain.names
-        measured = [term.noise_known(names) for term in self.terms if isinstance(term, Data)]
-        return [name for of_term in measured for name, (_, is_known) in of_term.items() if is_known]
+        return [name for name, (_, known) in measured(self.terms, self.problem.domain.names).items() if known]
 
     def needs_all_points(self, term: Condition) -> bool:
         """Whether a residual of this term at one point has a weight that depends on the other points."""

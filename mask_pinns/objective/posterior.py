@@ -29,10 +29,11 @@ import torch
 from torch import Tensor, nn
 
 from mask_pinns.networks.evaluation_mode import evaluation_mode
-from mask_pinns.networks.unknown import unknown_values
+from mask_pinns.networks.unknown import trained_numbers, unknown_values
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.objective.objective import Objective, PointSets
 from mask_pinns.problems import Data
+from mask_pinns.problems.conditions.data import measured
 
 RIDGE = 1e-10
 """Precision that is added to every parameter, relative to its own: it keeps free directions finite."""
@@ -98,9 +99,7 @@ class Posterior:
         vectors: dict[str, list[Tensor]] = {}
         for name, vector, _ in self.jacobian.named_blocks(points):
             vectors.setdefault(name, []).append(vector)
-        names = objective.problem.domain.names
-        measured = [term.noise_known(names) for term in objective.terms if isinstance(term, Data)]
-        for name, (count, known) in ((n, entry) for of_term in measured for n, entry in of_term.items()):
+        for name, (count, known) in measured(objective.terms, objective.problem.domain.names).items():
             if not objective.weight_of(name):
                 continue
             if known:
@@ -175,7 +174,7 @@ def described_unknowns(
 ) -> dict[str, dict[str, Any]]:
     """The unknown numbers as `described` gives them, with standard deviations where there is a posterior."""
     found: dict[str, Estimate] | None = None
-    if _trained(network):
+    if trained_numbers(network):
         with suppress(ValueError):
             found = make_posterior(objective, network, points).of_unknowns()
     return described(network, found)
@@ -190,7 +189,7 @@ def described(network: nn.Module, estimates: Mapping[str, Estimate] | None) -> d
     values: dict[str, dict[str, Any]] = {
         name: {"value": float(v.detach())} for name, v in unknown_values(network).items()
     }
-    trained = _trained(network)
+    trained = trained_numbers(network)
     for name, entry in values.items():
         if name not in trained:
             entry["held"] = True
@@ -198,11 +197,6 @@ def described(network: nn.Module, estimates: Mapping[str, Estimate] | None) -> d
             estimate = (None, None, None) if estimates is None else estimates[name]
             entry["std"], entry["determined"], entry["settled"] = estimate
     return values
-
-
-def _trained(network: nn.Module) -> Any:
-    """The unknown numbers that are trained, by name."""
-    return getattr(getattr(network, "unknowns", None), "theta", {})
 
 
 def in_words(entry: Mapping[str, Any]) -> str:

@@ -193,9 +193,9 @@ class Problem:
             vars(self)["fields"] = (*type(self).fields, *(u.name for u in self.unknown_functions))
 
     def points(self, place: Place, x: Tensor, unknowns: Mapping[str, Tensor] | None = None) -> Points:
-        """The points (N, D) of a place as residuals receive them, with the unknown numbers (None: their starts)."""
+        """The points (N, D) of a place as residuals receive them, with the unknown numbers (default: their starts)."""
         p = place.at(x, self.domain.names)
-        return with_unknowns(p, start_values(self.unknown_numbers, x) if unknowns is None else unknowns)
+        return with_unknowns(p, unknowns or start_values(self.unknown_numbers, x))
 
     @property
     def unknown_numbers(self) -> tuple[Unknown, ...]:

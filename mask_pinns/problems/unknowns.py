@@ -40,7 +40,7 @@ class Unknown:
         positive: whether it is above zero.
         low, high: bounds that it stays within.
         of: the coordinates of a function: "xy", ("x", "y"); by default it is a number.
-        network: the network of a function, as for MaskPINN; by default a small masked one.
+        network: the network of a function, as for MaskPINN, or options of the usual small one: {"width": 4}.
 
     Example:
         >>> from mask_pinns import Unknown

@@ -74,8 +74,7 @@ class Insulation:
         self._probes = x = domain.section({}).draw(PROBES, kronecker)
         self.largest = [float(slopes(rim.distance, x, self.names, Derivatives(), ())[""].value.max()) for rim in rims]  # type: ignore[union-attr]
         moved, _ = self(x, Derivatives(self.names))
-        rows = [moved[c] if moved[c] is not None else torch.zeros_like(x[:1]) for c in self.names]
-        jacobian = torch.stack([row.expand_as(x) for row in rows if row is not None], 1)
+        jacobian = torch.stack([moved.streams[c] for c in self.names], 1)
         if not bool((torch.linalg.det(jacobian) > 0).all()):
             raise ValueError("the map that makes normal derivatives zero folds the domain")
 

@@ -5,13 +5,16 @@ Legend: N points, D coordinates, A functions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import nn
 
 from mask_pinns.domains import Box
 from mask_pinns.jets import Jet, Scalar
 from mask_pinns.networks import make_network
 from mask_pinns.networks.embeddings import make_embedding
-from mask_pinns.problems import Problem
+from mask_pinns.problems import Problem, Unknown
 from mask_pinns.settings import Embedding
 
 NETWORK = {"name": "masked", "width": 20, "blocks": 1, "activation": "sin", "first_scale": 2.0, "first_bias": 3.1416}
@@ -39,7 +42,7 @@ class UnknownFunctions(nn.Module):
             embedding = make_embedding(box, Embedding(normalize=True))
             assert embedding is not None
             self.embeddings.append(embedding)
-            self.cores.append(make_network(NETWORK if u.network is None else u.network, len(u.of), 1))
+            self.cores.append(make_network(_spec(u), len(u.of), 1))
 
     def forward(self, x: Jet) -> Jet:
         """Each theta (N, A) from the jet of the coordinates (N, D)."""
@@ -48,6 +51,12 @@ class UnknownFunctions(nn.Module):
             theta = core(embedding(x.map(lambda s, c=columns: s[:, c])))  # type: ignore[misc]
             found.append(theta)
         return Jet.cat(found)
+
+
+def _spec(unknown: Unknown) -> str | Mapping[str, Any]:
+    """The network that an unknown declares; options without a name change the usual one."""
+    given = {} if unknown.network is None else unknown.network
+    return NETWORK | dict(given) if isinstance(given, Mapping) and "name" not in given else given
 
 
 def values_of_functions(problem: Problem, jet: Jet) -> Jet:

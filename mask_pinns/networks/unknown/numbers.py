@@ -62,6 +62,12 @@ class UnknownNumbers(nn.Module):
         return found
 
 
+def trained_numbers(network: nn.Module) -> Mapping[str, nn.Parameter]:
+    """The theta of the unknown numbers of a network that are trained, by name."""
+    unknowns: Any = getattr(network, "unknowns", None)
+    return {} if unknowns is None else dict(unknowns.theta.items())
+
+
 def unknown_values(network: nn.Module, parameters: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """The unknown numbers of a network by name, {} if it has none.
 

@@ -5,7 +5,7 @@ Legend: N rows of the table, K measured quantities.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -253,3 +253,9 @@ class Data(Condition):
             point = ", ".join(f"{name} = {float(getattr(p, name)[row]):g}" for name in domain.names)
             cell = self.table.cell(row, domain.spatial[0])
             raise TableError(f"{cell}: the point {point} lies outside of the domain {domain!r}")
+
+
+def measured(terms: Iterable[Condition], coordinates: Sequence[str]) -> dict[str, tuple[int, bool]]:
+    """What `Data.noise_known` gives for all measurements among some terms."""
+    found = (term.noise_known(coordinates).items() for term in terms if isinstance(term, Data))
+    return {name: entry for of_term in found for name, entry in of_term}

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mask_pinns.checks import is_number
+from mask_pinns.checks import is_number, is_number_in_text
 
 
 class TableError(ValueError):
@@ -178,19 +178,11 @@ def _check_header(names: Sequence[str], what: str) -> None:
     text = ", ".join(names)[:60]
     if len(names) == 1 and ";" in names[0]:
         raise TableError(f"{what} has semicolons; expected commas between columns, and decimal points")
-    if any(_is_text_of_number(name) for name in names):
+    if any(is_number_in_text(name) for name in names):
         raise TableError(f"{what} begins with {text!r}; expected a header of column names")
     if "" in names:
         raise TableError(f"{what}: column {names.index('') + 1} of its header {text!r} has no name")
     _check_distinct(names, what)
-
-
-def _is_text_of_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _read_npz(path: Path, what: str) -> Table:

@@ -22,7 +22,8 @@ from math import exp, isfinite, log
 import torch
 from torch import Tensor
 
-from mask_pinns.problems.conditions import Condition, Data
+from mask_pinns.problems.conditions import Condition
+from mask_pinns.problems.conditions.data import measured
 from mask_pinns.problems.conditions.targets import target_values
 from mask_pinns.problems.derived.probing import Sensitivity, once, probe_fields
 from mask_pinns.problems.failures import attribute_errors_to
@@ -66,8 +67,7 @@ def residual_scales(problem: Problem) -> dict[str, float]:
     number. So each of them counts by its noise alone, and all of them as much as other conditions do.
     """
     sizes = dict(characteristic_scales(problem).residuals)
-    measured = [c.noise_known(problem.domain.names) for c in problem.conditions if isinstance(c, Data)]
-    counts = {name: n for of_condition in measured for name, (n, known) in of_condition.items() if known}
+    counts = {name: n for name, (n, known) in measured(problem.conditions, problem.domain.names).items() if known}
     if counts:
         common, most = max(sizes[name] for name in counts), max(counts.values())
         sizes |= {name: common * (most / n) ** 0.5 for name, n in counts.items()}

@@ -9,9 +9,6 @@ from mask_pinns.problems.conditions import Data, Dirichlet
 from mask_pinns.problems.problem import Problem
 from mask_pinns.problems.unknowns import Unknown
 
-SMALL = {"name": "masked", "blocks": 1, "activation": "sin", "first_scale": 2.0, "first_bias": 3.1416}
-"""A network of few weights: noise leaves no more to be found."""
-
 
 class HeatInverse(Problem):
     """u_t = div(a grad u) + f in [-1, 1]^2, t in [0, 1], a(x, y) unknown, known on the boundary.
@@ -22,7 +19,7 @@ class HeatInverse(Problem):
 
     domain = Box(x=(-1.0, 1.0), y=(-1.0, 1.0), t=(0.0, 1.0))
     derivatives = ("xx", "yy", "t")
-    unknowns = (Unknown("a", start=2.0, of="xy", positive=True, network=SMALL | {"width": 6}),)
+    unknowns = (Unknown("a", start=2.0, of="xy", positive=True, network={"width": 6}),)
 
     @property
     def conditions(self):

@@ -9,9 +9,6 @@ from mask_pinns.problems.conditions import Data, Dirichlet
 from mask_pinns.problems.problem import Problem
 from mask_pinns.problems.unknowns import Unknown
 
-SMALL = {"name": "masked", "blocks": 1, "activation": "sin", "first_scale": 2.0, "first_bias": 3.1416}
-"""A network of few weights: noise leaves no more to be found."""
-
 
 class PoissonInverse(Problem):
     """div(a grad u) + f = 0 in [0, 1]^2, a(x, y) unknown, known on the boundary.
@@ -22,7 +19,7 @@ class PoissonInverse(Problem):
 
     domain = Box(x=(0.0, 1.0), y=(0.0, 1.0))
     derivatives = ("xx", "yy")
-    unknowns = (Unknown("a", start=0.4, of="xy", positive=True, network=SMALL | {"width": 4}),)
+    unknowns = (Unknown("a", start=0.4, of="xy", positive=True, network={"width": 4}),)
 
     @property
     def conditions(self):
