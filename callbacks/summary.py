@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -207,12 +208,8 @@ class RunSummary(L.Callback):
         """Prints a short table of the results."""
         result = self.result
         table = Table(show_header=False, title=f"{result['problem']}: {result['stop_reason']}")
-        if result["rel_l2"] is not None:
-            for name, error in result["errors"].items():
-                of = f" of {name}" if len(result["errors"]) > 1 else ""
-                known = {k: "not known" if e is None else f"{e:.3e}" for k, e in error.items()}
-                table.add_row(f"relative L2{of}", known["rel_l2"] + COMPARED_WITHOUT[result["free"].get(name, "")])
-                table.add_row(f"worst point{of}", known["max_error"])
+        for row in error_rows(result):
+            table.add_row(*row)
         for name, entry in result["unknowns"].items():
             table.add_row(name, in_words(entry))
         table.add_row("loss", "not finite" if result["loss"] is None else f"{result['loss']:.3e}")
@@ -232,6 +229,17 @@ class RunSummary(L.Callback):
         table.add_row("run", str(self.folder))
         table.add_row("watch", f"tensorboard --logdir {self.folder}")
         self.console.print(table)
+
+
+def error_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns the rows of a table with the errors of each field, if the solution is known."""
+    rows: list[tuple[str, str]] = []
+    for name, error in summary["errors"].items() if summary["rel_l2"] is not None else ():
+        of = f" of {name}" if len(summary["errors"]) > 1 else ""
+        known = {k: "not known" if e is None else f"{e:.3e}" for k, e in error.items()}
+        rows.append((f"relative L2{of}", known["rel_l2"] + COMPARED_WITHOUT[summary["free"].get(name, "")]))
+        rows.append((f"worst point{of}", known["max_error"]))
+    return rows
 
 
 def relative_residual(module: MaskPINN, trainer: L.Trainer) -> float | None:

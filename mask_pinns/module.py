@@ -5,7 +5,7 @@ It contains no mathematics. Manual optimization: the `Stepper` takes one `optimi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -18,7 +18,6 @@ from mask_pinns.checkpoints.rollback import make_good_weights
 from mask_pinns.checkpoints.training_state import add_state, take_state
 from mask_pinns.memory import evaluate_in_chunks
 from mask_pinns.metrics import SolutionErrors
-from mask_pinns.networks.assembly import assemble
 from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective import AdaptiveWeights, Objective, PointSets
@@ -33,6 +32,7 @@ from mask_pinns.problems.derived.statement import statement
 from mask_pinns.problems.loading import describe, make_problem
 from mask_pinns.settings import Constraints, LossSettings, Phases, TrainingSettings, complete, to_mapping
 from mask_pinns.stepper import Stepper, StepResult
+from mask_pinns.windows import assemble_windows
 
 
 class MaskPINN(L.LightningModule):
@@ -45,12 +45,12 @@ class MaskPINN(L.LightningModule):
         constraints: embedding, symmetry, and conditions that hold by construction.
         loss: weights of the loss, and the engine of the derivatives.
         training: how the loss is minimized.
+        windows: ends of time windows, for a solution that was trained in windows.
         options: single fields of these three, which replace theirs:
             `MaskPINN("wave", exact="all", weights={"initial": 100.0})`.
 
     Logged: loss and loss/<residual> (unweighted mean squares), weight/<residual> (multipliers), unknown/<name> (numbers
-    that are found), lr; val/loss on other
-    points, without adaptive weights; if the solution is known, val/rel_l2 and val/max_error of the worst field on the
+    that are found), lr; val/loss on other points, without adaptive weights; if the solution is known, val/rel_l2 and val/max_error of the worst field on the
     problem's evaluation grid, and those of each field: val/rel_l2/<field>, val/max_error/<field>.
 
     Example:
@@ -71,6 +71,7 @@ class MaskPINN(L.LightningModule):
         constraints: Constraints | None = None,
         loss: LossSettings | None = None,
         training: TrainingSettings | None = None,
+        windows: Sequence[float] = (),
         **options: Any,
     ) -> None:
         super().__init__()
@@ -84,7 +85,7 @@ class MaskPINN(L.LightningModule):
         options |= {} if optimizer is None else {"optimizer": optimizer}
         given_constraints, given_loss, settings = complete("setting of MaskPINN", given, options)
         self.problem = make_problem(problem)
-        self.network = assemble(network, self.problem, given_constraints)
+        self.network = assemble_windows(network, self.problem, given_constraints, windows)
         self.adaptive_weights = AdaptiveWeights(given_loss.causal, given_loss.balance)
         hard = getattr(self.network, "hard_conditions", ())
         scales = residual_scales(self.problem) if given_constraints.dimensionless else {}
@@ -100,7 +101,8 @@ class MaskPINN(L.LightningModule):
         self.errors, self.knows_solution = SolutionErrors(), False  # those of the problem from `setup` on
         # Plain values, so that checkpoints load with weights_only: None for a problem or network without a name.
         self.save_hyperparameters(to_mapping(settings) | to_mapping(given_loss) | to_mapping(given_constraints))
-        self.hparams.update(problem=describe(self.problem), network=None if isinstance(network, nn.Module) else network)
+        spec = None if isinstance(network, nn.Module) else network
+        self.hparams.update(problem=describe(self.problem), network=spec, windows=list(windows))
 
     def check(self) -> None:
         """Evaluates everything once at a few points. Raises ValueError for parts that do not fit together, or fail."""

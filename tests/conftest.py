@@ -11,10 +11,10 @@ import pytest
 import torch
 from helpers import TINY, blank_pictures, real_pictures
 
-from mask_pinns.cli import fit
 from mask_pinns.cli import main as command_line
 from mask_pinns.cli.run import Run
 from mask_pinns.cli.trainer import burst
+from mask_pinns.cli.training import fit
 
 
 @pytest.fixture(scope="session", autouse=True)

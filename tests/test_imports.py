@@ -18,7 +18,7 @@ FILES = sorted(p for room in ("mask_pinns", *TOP) for p in (ROOT / room).rglob("
 # From the bottom up: a file may import from its own room and from those before it.
 ROOMS = (
     "version", "process", "checkout", "registry", "catalog", "checks", "memory", "metrics", "settings", "jets",
-    "domains", "problems", "networks", "objective", "optim", "checkpoints", "stepper", "module", "windows",
+    "domains", "problems", "networks", "windows", "objective", "optim", "checkpoints", "stepper", "module",
     "pictures", "datamodules", "callbacks", "report", "cli", "recipe", "__main__",
 )  # fmt: skip
 # Rooms that know less than their place allows.

@@ -1,8 +1,8 @@
 """The command line: turns the words of a command into a run.
 
 `parser.py`, `configuration.py` and `checks.py` make a checked configuration, and import neither torch nor Lightning.
-`run.py` executes one command with it, in a folder (`run_folder.py`), on a Trainer (`trainer.py`); `fit.py` trains,
-`resume.py` goes on with a run, `plan.py` makes the plan that is printed before training.
+`run.py` makes the parts of a run from it, and trains them in a folder (`run_folder.py`), on a Trainer (`trainer.py`);
+`plan.py` makes the plan that is printed before training. `training/` has the command fit, `evaluation.py` the others.
 """
 
 import signal

@@ -71,7 +71,8 @@ def _execute(command: str, config: SimpleNamespace) -> int:
     """
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-    from mask_pinns.cli import failures, fit, run
+    from mask_pinns.cli import evaluation, failures, run
+    from mask_pinns.cli.training import fit
     from mask_pinns.memory import is_out_of_memory
 
     _quiet()
@@ -81,7 +82,7 @@ def _execute(command: str, config: SimpleNamespace) -> int:
             parts.console.print(line, highlight=False, soft_wrap=True, markup=False)
         if command == "fit":
             return fit.fit(parts)
-        return run.predict(parts) if command == "predict" else run.evaluate(parts, command)
+        return evaluation.predict(parts) if command == "predict" else evaluation.evaluate(parts, command)
     except Stopped:
         raise
     except MisconfigurationException as error:

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 from mask_pinns import callbacks
-from mask_pinns.checkpoints.atomic_files import whole_file
-from mask_pinns.checkpoints.loading import check_checkpoint
 from mask_pinns.cli.configuration import save
 from mask_pinns.cli.failures import answer
 from mask_pinns.cli.plan import notes, plan_table, require_training_memory
-from mask_pinns.cli.run_folder import UsageError, find_checkpoint
 from mask_pinns.cli.trainer import (
     INTERVALS,
     PRECISIONS,
     STATISTICS_SHARE,
+    burst,
     intervals,
     make_loggers,
     make_trainer,
 )
 from mask_pinns.datamodules import PointsDataModule
-from mask_pinns.datamodules.points import VALIDATION_STEP
-from mask_pinns.datamodules.points_file import outside, read_points
 from mask_pinns.module import MaskPINN
-from mask_pinns.objective.posterior import Posterior, described, in_words, make_posterior
-from mask_pinns.objective.prediction import check_columns, further_columns
-from mask_pinns.pictures.vtu import require_vtu, write_vtu
+from mask_pinns.problems import Problem
 from mask_pinns.problems.derived.determinacy import check_dependence, require_independent_points
 from mask_pinns.registry import lookup
 from mask_pinns.settings import (
@@ -46,13 +38,16 @@ from mask_pinns.settings import (
     RunSettings,
     Sampling,
     TrainingSettings,
+    WindowSettings,
     options,
     pick,
 )
 
 DEFAULT_STEPS = 10_000
 """The steps of a run without --steps if a phase has no number of steps."""
-COMPARED_SETTINGS = (Constraints, TrainingSettings, LossSettings, Sampling, RunSettings, MachineSettings)
+COMPARED_SETTINGS = (
+    Constraints, TrainingSettings, LossSettings, WindowSettings, Sampling, RunSettings, MachineSettings
+)  # fmt: skip
 """Classes of settings. Runs are compared by those of their fields that determine the training."""
 
 
@@ -83,21 +78,43 @@ class Run:
         """The steps between logged losses, validations, recordings of the features, and figures, by name."""
         return intervals({name: getattr(self.config, f"{name}_every") for name in INTERVALS}, self.steps)
 
+    def prepare(self) -> None:
+        """Before training: sets the steps per batch of Lightning's loop, and between logged losses."""
+        self.data.burst, self.module.log_every = burst(self.config.burst, self.every), self.every["log"]
 
-def build(config: SimpleNamespace) -> Run:
-    """Makes problem, network, objective and points, and tests them on a few points, so that mistakes are found here."""
-    L.seed_everything(config.seed, verbose=False)
-    torch.set_float32_matmul_precision(config.matmul_precision)
+
+def make_module(
+    config: SimpleNamespace, problem: Problem | None = None, windows: Sequence[float] = (), number: int = 0
+) -> MaskPINN:
+    """Makes the module that a configuration describes.
+
+    Args:
+        config: the configuration.
+        problem: the problem in place of that of the configuration.
+        windows: ends of time windows, for a solution that was trained in windows.
+        number: of the window that is trained, from 0: each has other random weights.
+    """
+    L.seed_everything((config.seed + number) % 2**32, verbose=False)
     given = vars(config)
-    module = MaskPINN(
-        config.problem,
+    return MaskPINN(
+        problem or config.problem,
         config.network,
         constraints=pick(Constraints, given),
         loss=pick(LossSettings, given),
         training=pick(TrainingSettings, given),
+        windows=windows,
     )
+
+
+def build(config: SimpleNamespace, problem: Problem | None = None, number: int = 0) -> Run:
+    """Makes problem, network, objective and points, and tests them on a few points, so that mistakes are found here.
+
+    problem, number: of a time window, see `make_module`.
+    """
+    torch.set_float32_matmul_precision(config.matmul_precision)
+    module = make_module(config, problem, number=number)
     module.schedule.check_precision(lookup(PRECISIONS, str(config.precision), "precision"))
-    data = PointsDataModule(module.problem, pick(Sampling, given), hard=module.objective.hard)
+    data = PointsDataModule(module.problem, pick(Sampling, vars(config)), hard=module.objective.hard)
     module.check()
     module.problem.evaluation()
     trainer = make_trainer(config, logger=False)
@@ -160,7 +177,12 @@ def compared_settings(config: SimpleNamespace) -> dict[str, Any]:
 
 
 def train(
-    run: Run, folder: Path, checkpoint: Path | None = None, done: int = 0, more: Iterable[L.Callback] = ()
+    run: Run,
+    folder: Path,
+    checkpoint: Path | None = None,
+    done: int = 0,
+    more: Iterable[L.Callback] = (),
+    window: str = "",
 ) -> int:
     """Trains in a locked folder, from the checkpoint after `done` steps if there is one. Returns the exit code.
 
@@ -170,12 +192,16 @@ def train(
         checkpoint: the checkpoint to go on from.
         done: number of its steps.
         more: callbacks of this session, beside those of every run.
+        window: title of a time window, which is announced in one line and has no table.
     """
     summary, observers = make_callbacks(run, folder)
     run.module.schedule.bounded = run.config.steps is None  # with a larger --steps, the last phase is longer
     stopper = callbacks.StopOnSignal(run.config.trainer.get("max_time"))
     trainer = make_fit_trainer(run, folder, done, [callbacks.ChildrenObserverOff(), *more, *observers, stopper])
-    announce(run, folder, trainer.world_size)
+    if window:
+        run.console.print(window, highlight=False)
+    else:
+        announce(run, folder, trainer.world_size)
     try:
         if trainer.is_global_zero:
             save(run.config, folder / "config.yaml")
@@ -186,7 +212,7 @@ def train(
             raise
         raise told from error
     finally:
-        if trainer.is_global_zero and summary.result:
+        if trainer.is_global_zero and summary.result and not window:
             summary.show()
     return 128 + stopper.received if stopper.received else 0
 
@@ -230,67 +256,3 @@ def explain(run: Run) -> None:
     dtype = next(run.module.network.parameters()).dtype
     points = run.data.draw(0, 0, trainer.world_size, device, dtype)
     run.console.print(plan_table(run.module, points, run.steps))
-
-
-def evaluate(run: Run, stage: str) -> int:
-    """Prints loss and errors of a checkpoint: of a run folder, the best one."""
-    load_checkpoint_of(run)
-    results = getattr(make_trainer(run.config, logger=False), stage)(run.module, run.data, verbose=False)
-    for name, value in results[0].items():
-        run.console.print(f"{name}  {value:.6e}", highlight=False)
-    return 0
-
-
-def predict(run: Run) -> int:
-    """Writes points (N, D), values (N, F) and the further columns that are asked for, each (N,), to prediction.npz, in
-    the run folder or beside a single checkpoint.
-
-    With --vtu also prediction.vtu (with time, several, and prediction.pvd), on a mesh of the domain.
-    """
-    module, config = run.module, run.config
-    check_columns(module.objective, config.predict_derivatives, config.predict_std, "--predict_derivatives")
-    if config.vtu:
-        require_vtu(module.problem.domain)
-    file = config.predict_points
-    points = read_points(file, module.problem.domain.names) if file else module.problem.evaluation().points.numpy()
-    if note := outside(points, module.problem.domain):
-        run.console.print(note, highlight=False, soft_wrap=True, markup=False)
-    checkpoint = load_checkpoint_of(run)
-    folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    posterior = posterior_of(run) if config.predict_std else None
-    further = partial(
-        further_columns, module.objective, module.network, derivatives=config.predict_derivatives, posterior=posterior
-    )
-    columns: dict[str, Any] = further(points)
-    with whole_file(folder / "prediction.npz", "wb") as out:
-        np.savez(out, points=points, values=module.predict(points), **columns)
-    with_these = f" with {', '.join(columns)}" if columns else ""
-    written = f"{len(points):,} points{with_these} written to {folder / 'prediction.npz'}"
-    run.console.print(written, highlight=False, soft_wrap=True)
-    for name, entry in described(module.network, posterior.of_unknowns() if posterior else None).items():
-        run.console.print(f"{name}  {in_words(entry)}", highlight=False)
-    if config.vtu:
-        path = write_vtu(module.problem, module.predict, folder, further)
-        run.console.print(f"the solution in the domain, for ParaView: {path}", highlight=False, soft_wrap=True)
-    return 0
-
-
-def posterior_of(run: Run) -> Posterior:
-    """The posterior around the weights of a run, at the points of its validation."""
-    like = next(run.module.network.parameters())
-    draw = partial(run.data.draw, VALIDATION_STEP, device=like.device, dtype=like.dtype)
-    try:
-        return make_posterior(run.module.objective, run.module.network, draw)
-    except ValueError as error:
-        raise UsageError(f"--predict_std: {error}") from error
-
-
-def load_checkpoint_of(run: Run) -> Path:
-    """Loads the checkpoint of --ckpt_path into the module, in the dtype of its training, and returns its path."""
-    if run.config.resume or not run.config.ckpt_path:
-        raise UsageError("this command needs --ckpt_path: last, a run folder, or a checkpoint file (not --resume)")
-    checkpoint = find_checkpoint(run.config.ckpt_path, Path(run.config.folder), "best.ckpt")
-    content = check_checkpoint(checkpoint, run.module, run.dtype)
-    run.module.on_load_checkpoint(content)
-    run.module.load_state_dict(content["state_dict"])
-    return checkpoint

@@ -12,6 +12,9 @@ from filelock import FileLock, Timeout
 
 from mask_pinns.checkpoints.atomic_files import links_elsewhere, without_link
 
+WINDOWS = "window-*/checkpoints/*.ckpt"
+"""Checkpoints of time windows in a run folder."""
+
 
 class UsageError(ValueError):
     """The command is invalid; the message says why, in one line."""
@@ -39,10 +42,13 @@ def find_checkpoint(given: str, runs: Path, name: str = "last.ckpt") -> Path:
     """
     path = Path(given)
     if given == "last":
-        by_age = sorted(runs.glob("*/checkpoints/*.ckpt"), key=lambda p: p.stat().st_mtime)
-        if not by_age:
+        found = [*runs.glob("*/checkpoints/*.ckpt"), *runs.glob(f"*/{WINDOWS}")]
+        if not found:
             raise UsageError(f"there is no run with a checkpoint in {runs}")
-        path = by_age[-1].parent
+        path = runs / max(found, key=lambda p: p.stat().st_mtime).relative_to(runs).parts[0]
+    if path.is_dir() and any(path.glob(WINDOWS)):
+        path = path / "checkpoints" / "best.ckpt"  # of all windows so far; there is none before the first one is done
+        return Path(os.path.abspath(path))
     if path.is_dir():
         folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         path = folder / name if (folder / name).is_file() else folder / "last.ckpt"  # there may be no best yet

@@ -101,7 +101,7 @@ def assemble(
     (constraints,) = complete("constraint", {Constraints: constraints}, options)
     features = Features(problem)
     embedding = _embedding(constraints, problem, features)
-    embedding_layers = make_embedding(problem.domain, embedding)
+    embedding_layers = make_embedding(problem.domain, embedding, _origin(problem))
     check_periodic(problem, embedding.periodic)
     hard, hard_names, soft_reasons = _hard_constraints(problem, constraints, embedding.periodic)
     symmetry = Symmetry(problem.domain, problem.fields, constraints.symmetry) if constraints.symmetry else None
@@ -158,6 +158,12 @@ def _field_scales(problem: Problem, hard: HardConstraints | None) -> FieldScales
     prescribed = {f for f, blend in hard.fields.items() if blend.prescribes} if hard else set()
     offsets = [0.0 if f in prescribed else scales.offsets[f] for f in own]
     return FieldScales(offsets, [scales.sizes[f] for f in own])
+
+
+def _origin(problem: Problem) -> dict[str, float]:
+    """By how much a time window begins later than the whole problem; nothing if it does not."""
+    later = problem.domain["t"][0] - problem.whole.domain["t"][0] if problem.whole is not None else 0.0
+    return {"t": later} if later else {}
 
 
 def _embedding(constraints: Constraints, problem: Problem, features: Features) -> Embedding:

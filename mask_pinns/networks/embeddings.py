@@ -39,7 +39,13 @@ class Coordinates(nn.Module):
     """
 
     def __init__(
-        self, domain: Domain, periodic: Sequence[str], harmonics: int, normalize: bool, scale: Mapping[str, float]
+        self,
+        domain: Domain,
+        periodic: Sequence[str],
+        harmonics: int,
+        normalize: bool,
+        scale: Mapping[str, float],
+        origin: Mapping[str, float],
     ) -> None:
         super().__init__()
         others = [name for name in domain.names if name not in periodic]
@@ -47,7 +53,8 @@ class Coordinates(nn.Module):
         rows = [(name, scale.get(name, 1.0) * (2 / length[name] if normalize else 1.0)) for name in others]
         rows += [(name, 2 * pi * k / length[name]) for name in periodic for k in range(1, harmonics + 1)]
         self.weight = [[w if name == coordinate else 0.0 for name in domain.names] for coordinate, w in rows]
-        self.centre = [sum(domain[name]) / 2 if normalize or name in periodic else 0.0 for name in domain.names]
+        centred = [name for name in domain.names if normalize or name in periodic]
+        self.centre = [sum(domain[c]) / 2 if c in centred else origin.get(c, 0.0) for c in domain.names]
         self.nonperiodic = len(others)
         self.width = 2 * len(rows) - self.nonperiodic
 
@@ -83,8 +90,12 @@ BYTES_PER_WAVE = 100
 """Approximate memory of one weight of a wave, as a Python number or as a trained parameter."""
 
 
-def make_embedding(domain: Domain, embedding: Embedding) -> nn.Sequential | None:
+def make_embedding(
+    domain: Domain, embedding: Embedding, origin: Mapping[str, float] | None = None
+) -> nn.Sequential | None:
     """The layers of an embedding, None if there are none; the last one has a `width`.
+
+    origin: what is subtracted from coordinates that are not centred, as the start of a time window.
 
     Raises:
         ValueError: a coordinate that the domain does not have or one named twice, an unknown activation, a number out
@@ -96,9 +107,9 @@ def make_embedding(domain: Domain, embedding: Embedding) -> nn.Sequential | None
     _check(domain, embedding, periodic, scale)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     width = len(domain)
-    if periodic or embedding.normalize or scale:
+    if periodic or embedding.normalize or scale or origin:
         layers["coordinates"] = coordinates = Coordinates(
-            domain, periodic, embedding.harmonics, embedding.normalize, scale
+            domain, periodic, embedding.harmonics, embedding.normalize, scale, origin or {}
         )
         width = coordinates.width
     if embedding.fourier:

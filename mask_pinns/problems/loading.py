@@ -118,7 +118,11 @@ def _imported(file: Path) -> set[str]:
 
 
 def describe(problem: Problem) -> dict[str, Any] | None:
-    """The spec from which this problem can be made again, in plain values; None for a class that no spec names."""
+    """The spec from which this problem can be made again, in plain values; None for a class that no spec names.
+
+    Of a time window, it is the spec of the whole problem.
+    """
+    problem = problem.whole or problem
     for name, cls in PROBLEMS.items():
         if type(problem) is cls:
             return {"name": name} | problem.coefficients()

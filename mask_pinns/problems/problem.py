@@ -133,6 +133,7 @@ class Problem:
     grid: ClassVar[int | None] = None
     scales: ClassVar[Mapping[str, float]] = {}
     unknowns: ClassVar[Any] = ()
+    whole: ClassVar[Any] = None  # of a time window, the problem that it is part of
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -27,11 +27,11 @@ from mask_pinns.settings.phases import Phases, phase_mappings
 from mask_pinns.settings.run import RunSettings
 from mask_pinns.settings.sampling import Sampling
 from mask_pinns.settings.trainer import TrainerSettings
-from mask_pinns.settings.training import TrainingSettings
+from mask_pinns.settings.training import TrainingSettings, WindowSettings
 
 SETTINGS: dict[str, tuple[type, ...]] = {
     "constraints and inputs": (Constraints,),
-    "training": (TrainingSettings, LossSettings),
+    "training": (TrainingSettings, LossSettings, WindowSettings),
     "points": (Sampling,),
     "run": (RunSettings, ObservationSettings),
     "machine": (MachineSettings,),
@@ -40,7 +40,7 @@ SETTINGS: dict[str, tuple[type, ...]] = {
 
 __all__ = [
     "RECORDED", "SETTINGS", "Constraints", "Embedding", "LossSettings", "MachineSettings", "ObservationSettings",
-    "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainerSettings", "TrainingSettings", "as_names",
-    "complete", "defaults", "flatten", "merge", "names", "options", "phase_mappings", "pick", "plain", "setting",
-    "to_mapping",
+    "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainerSettings", "TrainingSettings", "WindowSettings",
+    "as_names", "complete", "defaults", "flatten", "merge", "names", "options", "phase_mappings", "pick", "plain",
+    "setting", "to_mapping",
 ]  # fmt: skip

@@ -1,11 +1,12 @@
-"""`TrainingSettings`: how the loss is minimized."""
+"""`TrainingSettings`: how the loss is minimized; `WindowSettings`: in which windows of time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jsonargparse.typing import PositiveFloat, PositiveInt
+from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 
 from mask_pinns.settings.fields import setting
 from mask_pinns.settings.phases import Phases
@@ -52,3 +53,24 @@ class TrainingSettings:
             raise ValueError(f"target is {self.target}; it must be a positive number")
         if self.loss_target is not None and not self.loss_target > 0:
             raise ValueError(f"loss_target is {self.loss_target}; it must be a positive number")
+
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """Time windows, one after the other, each with a network of its own that begins where the one before it ends.
+
+    Args:
+        windows: --windows 4 cuts the time in four; --windows 0.2 0.5 at these times; auto: the next length follows from
+            how soon the last window reached its target, and one that misses it is halved. --steps are those of each
+            window
+        window_fresh: share of fresh random weights at the start of a window, the others are those of the window
+            before it; 1: all are fresh
+
+    Example:
+        >>> from mask_pinns.settings import WindowSettings
+        >>> WindowSettings(windows=[4]).window_fresh
+        0.01
+    """
+
+    windows: Sequence[Any] = setting(factory=list, kind=str, many=True)
+    window_fresh: float = setting(0.01, kind=ClosedUnitInterval, may_change=True)

@@ -1,5 +1,16 @@
-"""Time windows, one solution made of several networks, one after the other in time: planned, this package is empty.
+"""Time windows: one solution made of several networks, one after the other in time.
 
-Each window will begin exactly where the one before it ends (`networks/exact/`), and be trained by a
-`MaskPINN` of its own; `cli/fit.py` will run them, one after the other, as one run.
+`spans.py` cuts the time of a problem, `window.py` makes the problem of one window, `handover.py` the values with which
+it begins, `handing.py` its first weights, `network.py` the network that knows all windows. `cli/training/sequence.py`
+trains them one after the other.
 """
+
+from mask_pinns.windows.handing import blend, jumps
+from mask_pinns.windows.network import WindowedNetwork, assemble_windows
+from mask_pinns.windows.spans import AUTO, equal_ends, resolved
+from mask_pinns.windows.window import require_windows, window_of
+
+__all__ = [
+    "AUTO", "WindowedNetwork", "assemble_windows", "blend", "equal_ends", "jumps", "require_windows", "resolved",
+    "window_of",
+]  # fmt: skip

@@ -83,6 +83,8 @@ class _Estimate:
         self.sizes = dict.fromkeys(problem.fields, 0.0)
 
     def scales(self) -> Scales:
+        if self.problem.whole is not None:
+            return self._of_window(characteristic_scales(self.problem.whole))
         self._from_values()
         self.sizes |= {name: float(size) for name, size in self.problem.scales.items()}
         for _ in self.problem.fields:
@@ -91,8 +93,15 @@ class _Estimate:
             if size == 0.0:  # nothing tells: the solution may be the constant itself
                 self.sizes[name] = abs(self.offsets[name]) or 1.0
         self._raise_to_sources()
-        residuals = {name: largest_term(s, self.sizes) or 1.0 for name, s in self._sensitivities().items()}
-        return Scales(self.probe.lengths, self.offsets, self.sizes, residuals)
+        return Scales(self.probe.lengths, self.offsets, self.sizes, self._residuals())
+
+    def _of_window(self, whole: Scales) -> Scales:
+        """The fields are as large as in the whole problem, and do not depend on how the window before was solved."""
+        self.offsets, self.sizes = dict(whole.offsets), dict(whole.sizes)
+        return Scales(self.probe.lengths, self.offsets, self.sizes, self._residuals())
+
+    def _residuals(self) -> dict[str, float]:
+        return {name: largest_term(s, self.sizes) or 1.0 for name, s in self._sensitivities().items()}
 
     def _sensitivities(self) -> dict[str, Sensitivity]:
         by_name: dict[str, Sensitivity] = {}

@@ -22,10 +22,11 @@ import torch
 from mask_pinns.callbacks.training_alarms import STANDS_STILL
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.loading import load_weights
-from mask_pinns.cli.resume import resumed, unchanged_if_it_fails
-from mask_pinns.cli.run import Run, build, explain, load_checkpoint_of, train
+from mask_pinns.cli.evaluation import load_checkpoint_of
+from mask_pinns.cli.run import Run, build, explain, train
 from mask_pinns.cli.run_folder import UsageError, find_checkpoint, locked, new_folder, run_folder_of
-from mask_pinns.cli.trainer import burst
+from mask_pinns.cli.training.resume import resumed, unchanged_if_it_fails
+from mask_pinns.cli.training.sequence import fit_windows
 from mask_pinns.metrics import Errors
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems import Problem
@@ -48,6 +49,9 @@ def fit(run: Run, tried: tuple[Attempt, ...] = ()) -> int:
         raise UsageError(f"--name {config.name} is for a new run; a resumed run stays in its folder: leave out --name")
     if config.verify and run.ranks > 1:
         raise UsageError("--verify trains a second time in this process; use one process")
+    if config.windows:
+        folder, code = fit_windows(run)
+        return verify(run, folder) if config.verify and not code and not config.dry_run else code
     checkpoint = find_checkpoint(config.resume, Path(config.folder)) if config.resume else None
     with ExitStack() as locks:
         if checkpoint:
@@ -58,7 +62,7 @@ def fit(run: Run, tried: tuple[Attempt, ...] = ()) -> int:
             return verify_finished(run, folder)
         if done >= run.steps:
             raise UsageError(f"{checkpoint} has had {done} steps already; go on with a larger --steps")
-        run.data.burst, run.module.log_every = burst(run.config.burst, run.every), run.every["log"]
+        run.prepare()
         if config.explain or config.dry_run:
             explain(run)
         if config.dry_run:

@@ -1,0 +1,229 @@
+"""Trains time windows one after the other, each as a run of its own in RUN/window-K, and joins them to one solution.
+
+RUN has the solution as a whole: checkpoints/best.ckpt, solution.png, summary.json, and windows.json (`Record`). A
+window begins with the weights that had the smallest loss at fresh points in the window before it.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from mask_pinns.callbacks.summary import RunSummary, finite
+from mask_pinns.callbacks.training_alarms import STANDS_STILL
+from mask_pinns.cli.configuration import save
+from mask_pinns.cli.run import Run, announce, build, explain, train
+from mask_pinns.cli.run_folder import UsageError, find_checkpoint, locked, new_folder, run_folder_of
+from mask_pinns.cli.training.record import Record, Window
+from mask_pinns.cli.training.resume import resumed, unchanged_if_it_fails
+from mask_pinns.cli.training.whole import finish, load_window, write_checkpoint
+from mask_pinns.datamodules.points import VALIDATION_STEP
+from mask_pinns.jets import JetNetwork
+from mask_pinns.networks.evaluation_mode import evaluation_mode
+from mask_pinns.windows import blend, jumps, require_windows, resolved, window_of
+from mask_pinns.windows.spans import following, shorter
+
+FINISHED = ("steps", "target", "patience", "stalled", "last phase done", STANDS_STILL)
+"""Reasons for the end of a training after which the next window begins."""
+
+
+def fit_windows(run: Run) -> tuple[Path, int]:
+    """Trains all windows that are left. Returns the run folder and the exit code; `run.module` is the whole solution.
+
+    Raises ValueError for a problem that cannot be solved window by window, and for settings that do not fit.
+    """
+    config, problem = run.config, run.module.problem
+    require_windows(problem)
+    planned = resolved(config.windows, problem.domain)
+    _check(run, planned)
+    if config.explain or config.dry_run:
+        first = Sequence(run, Path(), Record([]), planned)
+        run.console.print(f"{first.title(first.end)}; each window as follows", highlight=False)
+        explain(first.built(first.end))
+    if config.dry_run:
+        return Path(), 0
+    with _folder(config) as folder:
+        sequence = Sequence(run, folder, Record.read(folder, config.windows), planned)
+        if is_first_process():
+            save(config, folder / "config.yaml")
+        announce(run, folder, run.ranks)
+        while not sequence.done:
+            if code := sequence.train_next():
+                return folder, code
+        run.module = finish(run, sequence.folder, sequence.record, sequence.parts, is_first_process())
+    return folder, 0
+
+
+def is_first_process() -> bool:
+    return not getattr(rank_zero_only, "rank", 0)
+
+
+def _check(run: Run, planned: list[float] | None) -> None:
+    """Raises UsageError for settings that do not go together with windows."""
+    config = run.config
+    if config.on_stall == "retry":
+        raise UsageError("--on_stall retry begins a run again as a whole; windows that miss a target: --windows auto")
+    if config.trainer.get("max_time"):
+        raise UsageError(
+            "--trainer.max_time is for one training, and each window is one: leave it out, or stop the run"
+        )
+    if planned is None and not any([config.target, config.loss_target, run.module.schedule.phases[-1].target]):
+        raise UsageError(
+            "--windows auto needs a target that tells whether a window is solved: --loss_target 1e-8, --target, or the "
+            "target of the last phase"
+        )
+
+
+@contextmanager
+def _folder(config: SimpleNamespace) -> Iterator[Path]:
+    """The locked folder of a new run, or of the one to go on with."""
+    checkpoint = find_checkpoint(config.resume, Path(config.folder)) if config.resume else None
+    folder = run_folder_of(checkpoint) if checkpoint else new_folder(config)
+    with locked(folder):
+        yield folder
+
+
+class Sequence:
+    """Windows that are trained one after the other.
+
+    Args:
+        run: the parts of the whole run.
+        folder: its folder.
+        record: how far it is.
+        planned: ends of the windows; None: found on the way (`auto`).
+
+    Attributes:
+        parts: the networks of the windows that are trained.
+    """
+
+    def __init__(self, run: Run, folder: Path, record: Record, planned: list[float] | None) -> None:
+        self.run, self.folder, self.record, self.planned = run, folder, record, planned
+        self.problem = run.module.problem
+        self.first, self.last = self.problem.domain["t"]
+        self.parts: list[JetNetwork] = []
+        ends, record.windows = record.windows, []
+        for window in ends:  # each one needs the one before it
+            network = self.built(window.end).module.network
+            load_window(network, folder / window.weights)
+            self.parts.append(network)  # type: ignore[arg-type]  # windows are made of jets
+            record.windows.append(window)
+
+    @property
+    def start(self) -> float:
+        return self.record.ends[-1] if self.record.windows else self.first
+
+    @property
+    def done(self) -> bool:
+        return self.start >= self.last
+
+    @property
+    def end(self) -> float:
+        """The end of the next window."""
+        if self.planned is not None:
+            return self.planned[len(self.record.windows)]
+        return self.record.end if self.record.end is not None else following(self.problem.domain, self.record.windows)
+
+    def title(self, end: float) -> str:
+        of = "" if self.planned is None else f" of {len(self.planned)}"
+        return f"window {len(self.parts) + 1}{of}: t from {self.start:g} to {end:g}"
+
+    def built(self, end: float) -> Run:
+        """The parts of the next window's run: the same settings, and the conditions that are exact stay so."""
+        config, before = copy.deepcopy(self.run.config), self.parts[-1] if self.parts else None
+        config.windows, config.resume, config.name = [], None, None
+        if before is not None:
+            config.exact, config.start_from = list(getattr(before, "hard_conditions", ())), None
+        return build(config, window_of(self.problem, self.start, end, before), number=len(self.parts))
+
+    def train_next(self) -> int:
+        """Trains the next window, and keeps it. Returns an exit code: not 0 if the training was interrupted."""
+        end, name = self.end, f"window-{len(self.parts) + 1}"
+        part = self.built(end)
+        part.prepare()
+        code = self._train(part, self.folder / name, end)
+        self.folder = _of_first_process(self.folder)
+        summary: dict[str, Any] = json.loads((self.folder / name / "summary.json").read_text())
+        if code or summary["stop_reason"] not in FINISHED:
+            return code or 1
+        if self.planned is None and summary["stop_reason"] != "target" and self._shortened(self.folder / name, end):
+            return 0
+        self._keep(part, self.folder / name, summary)
+        return 0
+
+    def _train(self, part: Run, folder: Path, end: float) -> int:
+        """Trains a window in its folder, or goes on where it was interrupted. Returns the exit code."""
+        last, summary, title = folder / "checkpoints" / "last.ckpt", folder / "summary.json", self.title(end)
+        if last.is_file() and summary.is_file() and json.loads(summary.read_text())["stop_reason"] in FINISHED:
+            return 0  # it was trained, but the session ended before it was kept
+        if last.is_file():
+            before = resumed(part, last)
+            with unchanged_if_it_fails(part.module, folder, before.steps):
+                return train(part, folder, *before, window=f"{title}, from step {before.steps:,} on")
+        if is_first_process():
+            shutil.rmtree(folder, ignore_errors=True)  # of a session that ended before its first checkpoint
+            folder.mkdir(parents=True)
+        if self.parts:
+            blend(self.parts[-1], part.module.network, part.config.window_fresh)
+        return train(part, folder, window=title)
+
+    def _shortened(self, folder: Path, end: float) -> bool:
+        """Whether the next window is made shorter, because it missed its target; its files stay beside the others."""
+        new_end = shorter(self.start, end, self.problem.domain)
+        if new_end is None:
+            self.run.console.print("it missed its target and is kept: shorter windows are not made")
+            return False
+        self.record.tries, self.record.end = self.record.tries + 1, new_end
+        if is_first_process():
+            folder.rename(folder.with_name(f"missed-{self.record.tries}-{folder.name}"))
+            self.record.write(self.folder)
+        self.run.console.print(f"it missed its target: again, only to t = {new_end:g}", highlight=False)
+        return True
+
+    def _keep(self, part: Run, folder: Path, summary: dict[str, Any]) -> None:
+        """Adds a window to the solution, with the weights that had the smallest loss at fresh points."""
+        network, (start, end) = part.module.network, part.module.problem.domain["t"]
+        best = folder / "checkpoints" / "best.ckpt"
+        weights = best if best.is_file() else best.with_name("last.ckpt")
+        load_window(network, weights)
+        assert isinstance(network, JetNetwork)
+        gaps = jumps(self.parts[-1], network, part.module.problem) if self.parts else {}
+        errors = RunSummary.errors(part.module)["errors"]
+        window = Window(
+            start, end, str(weights.relative_to(self.folder)), summary["steps"], summary["wall_s"], _fresh_loss(part),
+            gaps, {name: error["rel_l2"] for name, error in errors.items()}, summary["stop_reason"],
+            summary["steps"] / part.steps,
+        )  # fmt: skip
+        self.parts.append(network)
+        self.record.windows.append(window)
+        self.record.end = None
+        if is_first_process():
+            write_checkpoint(self.run, self.folder, self.record, self.parts)
+            self.record.write(self.folder)
+        self.run.console.print(f"window {len(self.parts)}: {window.in_words()}", highlight=False, soft_wrap=True)
+
+
+def _fresh_loss(part: Run) -> float | None:
+    """The loss of a window at fresh points, without adaptive weights."""
+    network, objective = part.module.network, part.module.objective
+    like = next(network.parameters())
+    points = part.data.draw(VALIDATION_STEP, device=like.device, dtype=like.dtype)
+    with evaluation_mode(network):
+        return finite(float(objective.unadapted_loss(network, points).detach()))
+
+
+def _of_first_process(folder: Path) -> Path:
+    """The folder of the first process, which alone makes it."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return folder
+    shared = [folder]
+    torch.distributed.broadcast_object_list(shared)
+    return shared[0]

@@ -1,0 +1,122 @@
+"""Joins the networks of all windows to one solution in the run folder: its checkpoint, picture, summary and table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from matplotlib.figure import Figure
+from rich.table import Table
+from torch import nn
+
+from mask_pinns.callbacks.figures import draw, picture_grid
+from mask_pinns.callbacks.summary import RunSummary, commit, device_name, error_rows, versions
+from mask_pinns.checkpoints.atomic_files import whole_file
+from mask_pinns.checkpoints.loading import load_checkpoint
+from mask_pinns.cli.run import Run, make_module
+from mask_pinns.cli.training.record import Record
+from mask_pinns.module import MaskPINN
+from mask_pinns.problems.derived.determinacy import free_fields
+from mask_pinns.problems.derived.statement import statement
+
+
+def load_window(network: nn.Module, checkpoint: Path) -> None:
+    """Loads a network's weights from a checkpoint of its window, in their dtype."""
+    state = load_checkpoint(checkpoint)["state_dict"]
+    weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
+    network.to(next(v.dtype for k, v in weights.items() if k in dict(network.named_parameters())))
+    network.load_state_dict(weights)
+
+
+def joined(run: Run, record: Record, parts: Sequence[nn.Module]) -> MaskPINN:
+    """The module of the whole solution, or of that so far, with the weights of the windows."""
+    module = make_module(run.config, windows=record.ends)
+    like = next(parts[0].parameters())
+    module.network.to(like)
+    for mine, trained in zip(module.network.parts, parts, strict=True):  # type: ignore[arg-type, call-overload]
+        mine.load_state_dict(trained.state_dict())
+    return module
+
+
+def write_checkpoint(run: Run, folder: Path, record: Record, parts: Sequence[nn.Module]) -> None:
+    """Writes the solution so far to checkpoints/best.ckpt."""
+    module = joined(run, record, parts)
+    content = {
+        "state_dict": module.state_dict(),
+        "global_step": sum(window.steps for window in record.windows),
+        "schedule": module.schedule.state_dict(),
+        "hyper_parameters": dict(module.hparams),
+        "statement": statement(module.problem),
+        "pytorch-lightning_version": L.__version__,
+    }
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    with whole_file(folder / "checkpoints" / "best.ckpt", "wb") as file:
+        torch.save(content, file)
+
+
+def finish(run: Run, folder: Path, record: Record, parts: Sequence[nn.Module], writes: bool) -> MaskPINN:
+    """Returns the whole solution; the first process (`writes`) draws it, writes summary.json and prints a table."""
+    module = joined(run, record, parts)
+    if writes:
+        summary = summarized(run, module, record)
+        with whole_file(folder / "summary.json") as file:
+            file.write(json.dumps(summary, indent=2) + "\n")
+        _picture(module, summary).savefig(folder / "solution.png", dpi=100)
+        run.console.print(_table(summary, folder))
+    return module
+
+
+def _picture(module: MaskPINN, summary: dict[str, Any]) -> Figure:
+    grid = picture_grid(module.problem)
+    title = f"{module.problem.title}, {len(summary['windows'])} windows"
+    return draw(module.problem, grid, module.predict(grid.points), title)
+
+
+def summarized(run: Run, module: MaskPINN, record: Record) -> dict[str, Any]:
+    """What summary.json has of a run in windows: see `RunSummary`. steps and wall_s are those of all windows."""
+    windows = record.windows
+    steps, wall_s = sum(w.steps for w in windows), sum(w.wall_s for w in windows)
+    losses = [w.loss for w in windows]
+    return {
+        "problem": module.problem.title,
+        "coefficients": module.problem.coefficients(),
+        **RunSummary.errors(module),
+        "unknowns": {},
+        "free": {f: kind for f, kind in free_fields(module.problem).items() if kind},
+        "val_loss": None if None in losses else max(loss for loss in losses if loss is not None),
+        "steps": steps,
+        "wall_s": round(wall_s, 3),
+        "s_per_step": wall_s / max(1, steps),
+        "device": device_name(next(module.network.parameters()).device),
+        "devices": run.ranks,
+        "dtype": str(next(module.network.parameters()).dtype).removeprefix("torch."),
+        "seed": run.config.seed,
+        "parameters": sum(p.numel() for p in module.network.parameters()),
+        "optimizer": ", ".join(map(str, module.schedule.phases)),
+        "windows": [
+            {"start": w.start, "end": w.end, "steps": w.steps, "loss": w.loss, "jump": w.jump} for w in windows
+        ],
+        "largest_jump": max((gap for w in windows for gap in w.jump.values()), default=0.0),
+        "versions": versions(),
+        "commit": commit(),
+        "stop_reason": "all windows" if all(w.stop_reason == "target" for w in windows) else windows[-1].stop_reason,
+    }
+
+
+def _table(summary: dict[str, Any], folder: Path) -> Table:
+    table = Table(show_header=False, title=f"{summary['problem']}: {len(summary['windows'])} windows")
+    for row in error_rows(summary):
+        table.add_row(*row)
+    if summary["val_loss"] is not None:
+        table.add_row("loss", f"{summary['val_loss']:.3e}, the largest loss of a window where it is not trained")
+    table.add_row("jumps", f"at most {summary['largest_jump']:.1e} of a field's size between two windows")
+    table.add_row("steps", f"{summary['steps']:,} in all")
+    table.add_row("time", f"{summary['wall_s']:.1f} s, {summary['s_per_step'] * 1e3:.2f} ms a step")
+    table.add_row("device", f"{summary['device']}, {summary['dtype']}")
+    table.add_row("run", str(folder))
+    table.add_row("watch", f"tensorboard --logdir {folder}")
+    return table
