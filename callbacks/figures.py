@@ -135,5 +135,10 @@ class SolutionFigures(L.Callback):
         )
         pixels = add_picture(trainer, "solution", figure)
         if save:
-            with whole_file(self.path, "wb") as file:
-                imsave(file, pixels, format="png")  # type: ignore[arg-type]  # a file of bytes
+            save_picture(pixels, self.path)
+
+
+def save_picture(pixels: np.ndarray, path: Path) -> None:
+    """Writes pixels (height, width, 3) to a .png file that is complete or does not exist."""
+    with whole_file(path, "wb") as file:
+        imsave(file, pixels, format="png")  # type: ignore[arg-type]  # a file of bytes

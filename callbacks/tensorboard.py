@@ -20,9 +20,14 @@ def tensorboard_writers(trainer: L.Trainer) -> list[Any]:
 
 def add_picture(trainer: L.Trainer, tag: str, figure: Figure) -> np.ndarray:
     """Adds a figure to TensorBoard at the current step. Returns its pixels, (height, width, 3)."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    pixels = pixels_of(figure)
     for writer in tensorboard_writers(trainer):
         writer.add_image(tag, pixels, trainer.global_step, dataformats="HWC")
     return pixels
+
+
+def pixels_of(figure: Figure) -> np.ndarray:
+    """Draws a figure. Returns its pixels, (height, width, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -50,8 +50,8 @@ class MaskPINN(L.LightningModule):
             `MaskPINN("wave", exact="all", weights={"initial": 100.0})`.
 
     Logged: loss and loss/<residual> (unweighted mean squares), weight/<residual> (multipliers), unknown/<name> (numbers
-    that are found), lr; val/loss on other points, without adaptive weights; if the solution is known, val/rel_l2 and val/max_error of the worst field on the
-    problem's evaluation grid, and those of each field: val/rel_l2/<field>, val/max_error/<field>.
+    that are found), lr; val/loss on other points, without adaptive weights; if the solution is known, val/rel_l2 and
+    val/max_error of the worst field on the evaluation grid, and of each field: val/rel_l2/<field>, ...
 
     Example:
         >>> from mask_pinns import MaskPINN

@@ -36,15 +36,16 @@ def predict(run: Run) -> int:
 
     With --vtu also prediction.vtu (with time, several, and prediction.pvd), on a mesh of the domain.
     """
-    module, config = run.module, run.config
-    check_columns(module.objective, config.predict_derivatives, config.predict_std, "--predict_derivatives")
+    config, problem = run.config, run.module.problem
+    check_columns(run.module.objective, config.predict_derivatives, config.predict_std, "--predict_derivatives")
     if config.vtu:
-        require_vtu(module.problem.domain)
+        require_vtu(problem.domain)
     file = config.predict_points
-    points = read_points(file, module.problem.domain.names) if file else module.problem.evaluation().points.numpy()
-    if note := outside(points, module.problem.domain):
+    points = read_points(file, problem.domain.names) if file else problem.evaluation().points.numpy()
+    if note := outside(points, problem.domain):
         run.console.print(note, highlight=False, soft_wrap=True, markup=False)
     checkpoint = load_checkpoint_of(run)
+    module = run.module  # of a run in windows, another one than before
     folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     posterior = posterior_of(run) if config.predict_std else None
     further = partial(
@@ -75,7 +76,10 @@ def posterior_of(run: Run) -> Posterior:
 
 
 def load_checkpoint_of(run: Run) -> Path:
-    """Loads the checkpoint of --ckpt_path into the module, in the dtype of its training, and returns its path."""
+    """Loads the checkpoint of --ckpt_path into the module, in the dtype of its training, and returns its path.
+
+    For a run in time windows, run.module becomes the module of the whole solution.
+    """
     if run.config.resume or not run.config.ckpt_path:
         raise UsageError("this command needs --ckpt_path: last, a run folder, or a checkpoint file (not --resume)")
     checkpoint = find_checkpoint(run.config.ckpt_path, Path(run.config.folder), "best.ckpt")

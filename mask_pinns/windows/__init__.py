@@ -6,11 +6,11 @@ trains them one after the other.
 """
 
 from mask_pinns.windows.handing import blend, jumps
-from mask_pinns.windows.network import WindowedNetwork, assemble_windows
+from mask_pinns.windows.network import WindowedNetwork, assemble_windows, joined
 from mask_pinns.windows.spans import AUTO, equal_ends, resolved
 from mask_pinns.windows.window import require_windows, window_of
 
 __all__ = [
-    "AUTO", "WindowedNetwork", "assemble_windows", "blend", "equal_ends", "jumps", "require_windows", "resolved",
-    "window_of",
+    "AUTO", "WindowedNetwork", "assemble_windows", "blend", "equal_ends", "joined", "jumps", "require_windows",
+    "resolved", "window_of",
 ]  # fmt: skip

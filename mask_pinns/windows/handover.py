@@ -79,7 +79,7 @@ class Handover:
         return jet.map(lambda s: s[:, self.column])
 
     def _weights(self, like: Tensor) -> dict[str, Tensor]:
-        """Parameters and buffers in the dtype and on the device of `like`; copies are made once for the same weights."""
+        """Parameters and buffers in the dtype and on the device of `like`; copies are made once for the same ones."""
         own = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
         if all((w.dtype, w.device) == (like.dtype, like.device) for w in own.values()):
             return {name: w.detach() for name, w in own.items()}

@@ -6,9 +6,9 @@ Legend: N points, D coordinates, F fields, K windows.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,8 @@ class WindowedNetwork(JetNetwork):
             if len(rows):
                 chosen = jet.map(lambda s, rows=rows: s[rows] if len(s) == n else s)  # type: ignore[misc]
                 parts.append((rows, network(chosen).at_every_point()))
+        if not parts:  # no points
+            return self.parts[0](jet)  # type: ignore[no-any-return]
         streams: dict[str, Tensor | None] = {}
         for m in jet.derivatives.indices:
             if given := [(rows, part[m]) for rows, part in parts if part[m] is not None]:
@@ -105,3 +107,21 @@ def assemble_windows(
         before = parts[-1] if parts else None
         parts.append(assemble_part(network, window_of(problem, start, end, before), given, before))
     return WindowedNetwork(parts, ends, problem.domain.names.index("t"))
+
+
+class Whole(Protocol):
+    """A module whose network is a `WindowedNetwork`."""
+
+    network: Any
+
+
+W = TypeVar("W", bound=Whole)
+
+
+def joined(make: Callable[[], W], parts: Sequence[nn.Module]) -> W:
+    """A module of the whole solution, made by `make`, with the weights of the windows."""
+    whole = make()
+    whole.network.to(next(parts[0].parameters()))
+    for mine, trained in zip(whole.network.parts, parts, strict=True):
+        mine.load_state_dict(trained.state_dict())
+    return whole

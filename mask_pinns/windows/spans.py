@@ -19,7 +19,7 @@ EASY, HARD = 0.4, 0.8
 """Shares of the steps of a window: one that needed fewer was easy, one that needed more was hard."""
 LONGER, SHORTER = 1.5, 0.75
 """Factors on the next length after an easy and a hard window."""
-SHORTEST = 1 / 1024
+SHORTEST = 1 / 200
 """The shortest window, as a share of the whole time."""
 MOST_WINDOWS = 1000
 

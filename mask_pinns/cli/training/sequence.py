@@ -22,7 +22,7 @@ from mask_pinns.callbacks.summary import RunSummary, finite
 from mask_pinns.callbacks.training_alarms import STANDS_STILL
 from mask_pinns.cli.configuration import save
 from mask_pinns.cli.run import Run, announce, build, explain, train
-from mask_pinns.cli.run_folder import UsageError, find_checkpoint, locked, new_folder, run_folder_of
+from mask_pinns.cli.run_folder import Stopped, UsageError, find_checkpoint, locked, new_folder, run_folder_of
 from mask_pinns.cli.training.record import Record, Window
 from mask_pinns.cli.training.resume import resumed, unchanged_if_it_fails
 from mask_pinns.cli.training.whole import finish, load_window, write_checkpoint
@@ -154,9 +154,10 @@ class Sequence:
         summary: dict[str, Any] = json.loads((self.folder / name / "summary.json").read_text())
         if code or summary["stop_reason"] not in FINISHED:
             return code or 1
-        if self.planned is None and summary["stop_reason"] != "target" and self._shortened(self.folder / name, end):
-            return 0
-        self._keep(part, self.folder / name, summary)
+        if self.planned is None and summary["stop_reason"] != "target":
+            self._shorten(self.folder / name, end)
+        else:
+            self._keep(part, self.folder / name, summary)
         return 0
 
     def _train(self, part: Run, folder: Path, end: float) -> int:
@@ -175,18 +176,22 @@ class Sequence:
             blend(self.parts[-1], part.module.network, part.config.window_fresh)
         return train(part, folder, window=title)
 
-    def _shortened(self, folder: Path, end: float) -> bool:
-        """Whether the next window is made shorter, because it missed its target; its files stay beside the others."""
+    def _shorten(self, folder: Path, end: float) -> None:
+        """Makes the next window shorter, because it missed its target; its files stay beside the others.
+
+        Raises Stopped where windows have become too short.
+        """
         new_end = shorter(self.start, end, self.problem.domain)
         if new_end is None:
-            self.run.console.print("it missed its target and is kept: shorter windows are not made")
-            return False
+            raise Stopped(
+                f"the window from t = {self.start:g} to {end:g} misses its target, and shorter ones are not made; take "
+                f"more steps, a larger network or another target, and go on with --resume {self.folder}"
+            )
         self.record.tries, self.record.end = self.record.tries + 1, new_end
         if is_first_process():
             folder.rename(folder.with_name(f"missed-{self.record.tries}-{folder.name}"))
             self.record.write(self.folder)
         self.run.console.print(f"it missed its target: again, only to t = {new_end:g}", highlight=False)
-        return True
 
     def _keep(self, part: Run, folder: Path, summary: dict[str, Any]) -> None:
         """Adds a window to the solution, with the weights that had the smallest loss at fresh points."""

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from rich.table import Table
 from torch import nn
 
-from mask_pinns.callbacks.figures import draw, picture_grid
+from mask_pinns.callbacks.figures import draw, picture_grid, save_picture
 from mask_pinns.callbacks.summary import RunSummary, commit, device_name, error_rows, versions
+from mask_pinns.callbacks.tensorboard import pixels_of
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.loading import load_checkpoint
 from mask_pinns.cli.run import Run, make_module
@@ -22,6 +23,7 @@ from mask_pinns.cli.training.record import Record
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems.derived.determinacy import free_fields
 from mask_pinns.problems.derived.statement import statement
+from mask_pinns.windows import joined
 
 
 def load_window(network: nn.Module, checkpoint: Path) -> None:
@@ -32,19 +34,14 @@ def load_window(network: nn.Module, checkpoint: Path) -> None:
     network.load_state_dict(weights)
 
 
-def joined(run: Run, record: Record, parts: Sequence[nn.Module]) -> MaskPINN:
-    """The module of the whole solution, or of that so far, with the weights of the windows."""
-    module = make_module(run.config, windows=record.ends)
-    like = next(parts[0].parameters())
-    module.network.to(like)
-    for mine, trained in zip(module.network.parts, parts, strict=True):  # type: ignore[arg-type, call-overload]
-        mine.load_state_dict(trained.state_dict())
-    return module
+def whole(run: Run, record: Record, parts: Sequence[nn.Module]) -> MaskPINN:
+    """The module of the solution so far, with the weights of the windows."""
+    return joined(lambda: make_module(run.config, windows=record.ends), parts)
 
 
 def write_checkpoint(run: Run, folder: Path, record: Record, parts: Sequence[nn.Module]) -> None:
     """Writes the solution so far to checkpoints/best.ckpt."""
-    module = joined(run, record, parts)
+    module = whole(run, record, parts)
     content = {
         "state_dict": module.state_dict(),
         "global_step": sum(window.steps for window in record.windows),
@@ -60,20 +57,19 @@ def write_checkpoint(run: Run, folder: Path, record: Record, parts: Sequence[nn.
 
 def finish(run: Run, folder: Path, record: Record, parts: Sequence[nn.Module], writes: bool) -> MaskPINN:
     """Returns the whole solution; the first process (`writes`) draws it, writes summary.json and prints a table."""
-    module = joined(run, record, parts)
+    module = whole(run, record, parts)
     if writes:
         summary = summarized(run, module, record)
         with whole_file(folder / "summary.json") as file:
             file.write(json.dumps(summary, indent=2) + "\n")
-        _picture(module, summary).savefig(folder / "solution.png", dpi=100)
+        save_picture(pixels_of(_picture(module, len(record.windows))), folder / "solution.png")
         run.console.print(_table(summary, folder))
     return module
 
 
-def _picture(module: MaskPINN, summary: dict[str, Any]) -> Figure:
+def _picture(module: MaskPINN, windows: int) -> Figure:
     grid = picture_grid(module.problem)
-    title = f"{module.problem.title}, {len(summary['windows'])} windows"
-    return draw(module.problem, grid, module.predict(grid.points), title)
+    return draw(module.problem, grid, module.predict(grid.points), f"{module.problem.title}, {windows} windows")
 
 
 def summarized(run: Run, module: MaskPINN, record: Record) -> dict[str, Any]:
