@@ -59,6 +59,7 @@ def page(runs: list[RunRecord]) -> str:
         summary=[(label, [_cell(run.summary.get(key)) for run in runs]) for key, label in SUMMARY_LABELS.items()]
         + _errors_by_field(runs)
         + _unknowns(runs),
+        windows=[(run.name, _windows(run)) for run in runs if run.windows],
         pictures=[picture for picture in pictures if picture.svg],
         tables={
             what: (compared, list(dict.fromkeys(layer for run in runs for layer in run.layers_with(*compared))))
@@ -96,6 +97,18 @@ def _unknowns(runs: list[RunRecord]) -> list[tuple[str, list[str]]]:
     given = [run.summary.get("unknowns") or {} for run in runs]
     names = dict.fromkeys(name for of_run in given for name in of_run)
     return [(name, [in_words(of_run[name]) if name in of_run else "" for of_run in given]) for name in names]
+
+
+def _windows(run: RunRecord) -> list[list[str]]:
+    """A row for each time window of a run."""
+    return [
+        [
+            f"{w['start']:g} to {w['end']:g}", str(w["steps"]), f"{w['wall_s']:.1f}", _cell(w["loss"]),
+            ", ".join(f"{name} {_cell(error)}" for name, error in w["rel_l2"].items()) or "-",
+            ", ".join(f"{name} {gap:.1e}" for name, gap in w["jump"].items()) or "-", w["stop_reason"],
+        ]
+        for w in run.windows
+    ]  # fmt: skip
 
 
 def _cell(value: Any) -> str:

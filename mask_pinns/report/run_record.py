@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan, nan
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,11 @@ RUN_FILES = ("summary.json", "config.yaml", "metrics.csv", "drift.csv")
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Holds the data of a run folder; those of missing files are empty. Tables hold floats, NaN for missing ones."""
+    """Holds the data of a run folder; those of missing files are empty. Tables hold floats, NaN for missing ones.
+
+    Of a run in time windows, tables and alarms are those of all windows: steps are counted on, layers and alarms begin
+    with the number of the window.
+    """
 
     name: str
     folder: Path
@@ -32,6 +36,7 @@ class RunRecord:
     metrics: list[dict[str, float]]
     drift: list[dict[str, Any]]
     alarms: list[str]
+    windows: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def read(cls, folder: Path, name: str = "") -> RunRecord:
@@ -44,15 +49,18 @@ class RunRecord:
         if not any(is_own_file(folder / file) for file in RUN_FILES):
             raise ValueError(f"{folder} is no run: it has none of {', '.join(RUN_FILES)}")
         try:
-            alarms = folder / "alarms.txt"
+            windows = _read_mapping(folder / "windows.json", json.loads).get("windows", [])
+            parts = [_Tables.read(folder / Path(w["weights"]).parts[0]) for w in windows] or [_Tables.read(folder)]
+            tables = _joined(parts) if windows else parts[0]
             return cls(
                 name or folder.resolve().name,
                 folder,
                 _read_mapping(folder / "summary.json", json.loads),
                 flatten(_read_mapping(folder / "config.yaml", parse_values)),
-                _read_table(folder / "metrics.csv", "step"),
-                _read_table(folder / "drift.csv", "step", "layer"),
-                alarms.read_text().splitlines() if is_own_file(alarms) else [],
+                tables.metrics,
+                tables.drift,
+                tables.alarms,
+                windows,
             )
         except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
             raise ValueError(f"{folder} cannot be read: {' '.join(str(error).split())}") from None
@@ -82,6 +90,36 @@ class RunRecord:
         """Lists the files that are links, which the report does not follow: it would show files from elsewhere."""
         paths = [self.folder / name for name in (*RUN_FILES, "alarms.txt", "solution.png")]
         return [path for path in paths if path.is_symlink()]
+
+
+@dataclass
+class _Tables:
+    """What a training has written step by step."""
+
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    drift: list[dict[str, Any]] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, folder: Path) -> _Tables:
+        alarms = folder / "alarms.txt"
+        return cls(
+            _read_table(folder / "metrics.csv", "step"),
+            _read_table(folder / "drift.csv", "step", "layer"),
+            alarms.read_text().splitlines() if is_own_file(alarms) else [],
+        )
+
+
+def _joined(parts: list[_Tables]) -> _Tables:
+    """The tables of windows as one: their steps are counted on, layers and alarms begin with the window."""
+    joined, done = _Tables(), 0.0
+    for number, part in enumerate(parts, 1):
+        joined.metrics += [row | {"step": row["step"] + done} for row in part.metrics]
+        layers = [(row, f"window {number}, {row['layer']}") for row in part.drift]
+        joined.drift += [row | {"step": row["step"] + done, "layer": layer} for row, layer in layers]
+        joined.alarms += [f"window {number}, {alarm}" for alarm in part.alarms]
+        done = max([done, *(row["step"] for row in joined.metrics)])
+    return joined
 
 
 def _read_mapping(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class WindowedNetwork(JetNetwork):
                 chosen = jet.map(lambda s, rows=rows: s[rows] if len(s) == n else s)  # type: ignore[misc]
                 parts.append((rows, network(chosen).at_every_point()))
         if not parts:  # no points
-            return self.parts[0](jet)  # type: ignore[no-any-return]
+            return self.parts[0](jet)
         streams: dict[str, Tensor | None] = {}
         for m in jet.derivatives.indices:
             if given := [(rows, part[m]) for rows, part in parts if part[m] is not None]:

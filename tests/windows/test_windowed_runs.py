@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from mask_pinns import MaskPINN
+from mask_pinns.report.page import main as report
+from mask_pinns.report.run_record import RunRecord
 from mask_pinns.stepper import Stepper
 
 WINDOWS = ["--windows", "3", "--steps", "6", "--exact", "initial"]
@@ -170,3 +172,15 @@ def test_what_cannot_be_done_in_windows_answers_in_one_line(command, tmp_path: P
 def test_the_plan_tells_of_windows(command) -> None:
     code, out, err = command("--windows", "5", "--dry_run", "--steps", "7")
     assert code == 0 and "window 1 of 5: t from 0 to 1" in out, err
+
+
+def test_the_report_shows_all_windows(command, tmp_path: Path) -> None:
+    run = trained(tmp_path, command)
+    assert report([str(run)]) == 0
+    text = (run / "report.html").read_text()
+    assert "Time windows of run" in text and "window 3, " in text and "1.66667 to 3.33333" in text
+    record = RunRecord.read(run)
+    steps = [row["step"] for row in record.metrics]
+    assert steps == sorted(steps) and max(steps) == 18
+    windows = {layer.partition(",")[0] for layer in record.layers_with("feature_std")}
+    assert windows == {"window 1", "window 2", "window 3"}
