@@ -23,8 +23,12 @@ from ranks import traced
 
 from mask_pinns.cli.parser import read
 from mask_pinns.cli.run import build
+from mask_pinns.cli.training.record import Record
+from mask_pinns.cli.training.sequence import Sequence
+from mask_pinns.cli.training.whole import load_window
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.objective.residual_squares import ResidualSquares
+from mask_pinns.windows import blend
 
 FLAGS = [
     "--width", "6", "--blocks", "1", "--points", "80", "--precision", "64", "--seed", "3", "--figures_every", "1000",
@@ -170,3 +174,31 @@ def test_two_ranks_equal_one_process_with_the_points_of_both(tmp_path: Path, opt
     saved = torch.load(tmp_path / f"runs/{problem}-1/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     for name, value in network.state_dict().items():
         torch.testing.assert_close(saved[f"network.{name}"], value, rtol=1e-9, atol=1e-9)
+
+
+def test_two_ranks_equal_one_process_over_two_windows(tmp_path: Path, one_thread: None) -> None:
+    """Each window's weights after its steps to 1e-9; the second one begins with the first one's best weights."""
+    flags = [*FLAGS, "--optimizer", "gauss_newton", "--steps", str(STEPS), "--windows", "2", "--exact", "initial"]
+    machine = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu", "--folder", str(tmp_path / "runs")]
+    two_ranks(tmp_path / "streams", traced, str(tmp_path / "trace"), [*flags, *machine])
+    folder = tmp_path / "runs" / "wave-1"
+    assert [p.name for p in (tmp_path / "runs").iterdir()] == ["wave-1"], "one run folder, rank 0's"
+    assert json.loads((folder / "summary.json").read_text())["devices"] == 2
+
+    record = Record([])
+    sequence = Sequence(build(read(flags)[1]), folder, record, [2.5, 5.0])
+    for window in Record.read(folder, ["2"]).windows:
+        part = sequence.built(window.end)
+        if sequence.parts:
+            blend(sequence.parts[-1], part.module.network, 0.01)
+
+        def draw(step: int, rank: int, part: Any = part) -> Any:
+            return part.data.draw(step if part.module.resample != 0 else 0, rank, 2, dtype=torch.float64)
+
+        network, _ = by_least_squares(part, draw)
+        saved = torch.load(folder / f"window-{len(sequence.parts) + 1}/checkpoints/last.ckpt", weights_only=True)
+        for name, value in network.state_dict().items():
+            torch.testing.assert_close(saved["state_dict"][f"network.{name}"], value, rtol=1e-9, atol=1e-9)
+        load_window(part.module.network, folder / window.weights)
+        sequence.parts.append(part.module.network)
+        record.windows.append(window)

@@ -1,0 +1,1 @@
+"""What the noise of measurements allows, without a neural network: `noise.py`."""
