@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +104,13 @@ def recipe_run(name: str, seed: int) -> dict[str, Any]:
     return {key: summary[key] for key in STORED_KEYS}
 
 
-def run(name: str, seeds_of_recipes: list[int]) -> list[dict[str, Any]]:
+def runs(name: str, seeds_of_recipes: list[int]) -> Iterator[dict[str, Any]]:
+    """The results one after the other."""
     if name in RECIPES:
-        return [recipe_run(name, seed) for seed in seeds_of_recipes]
+        yield from (recipe_run(name, seed) for seed in seeds_of_recipes)
+        return
     seeds, n = {"cooling": (20, 200), "coverage": (100, 50)}[name]
-    return [one_draw(seed, n) for seed in range(seeds)]
+    yield from (one_draw(seed, n) for seed in range(seeds))
 
 
 def table(results: dict[str, Any]) -> str:
@@ -141,8 +144,10 @@ def main(argv: list[str] | None = None) -> None:
     warnings.filterwarnings("ignore")
     results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     for name in () if arguments.table else arguments.names or ["cooling", "coverage", *RECIPES]:
-        results[name] = run(name, arguments.seeds)
-        arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+        for result in runs(name, arguments.seeds):  # each is stored at once, in place of an older one
+            others = [old for old in results.get(name, []) if old["seed"] != result["seed"]]
+            results[name] = sorted([*others, result], key=lambda r: int(r["seed"]))
+            arguments.out.write_text(json.dumps(results, indent=1) + "\n")
     print(table(results))
 
 
