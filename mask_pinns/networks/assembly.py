@@ -104,6 +104,8 @@ def assemble(
     embedding_layers = make_embedding(problem.domain, embedding, _origin(problem))
     check_periodic(problem, embedding.periodic)
     hard, hard_names, soft_reasons = _hard_constraints(problem, constraints, embedding.periodic)
+    if problem.whole is not None and "t" in constraints.symmetry:
+        raise ValueError("a symmetry in t is one of all times: leave out --windows, or the symmetry")
     symmetry = Symmetry(problem.domain, problem.fields, constraints.symmetry) if constraints.symmetry else None
     if symmetry is not None:
         check_symmetric(problem, symmetry, hard, [c for c in problem.conditions if c.name not in hard_names])

@@ -120,8 +120,9 @@ W = TypeVar("W", bound=Whole)
 
 def joined(make: Callable[[], W], parts: Sequence[nn.Module]) -> W:
     """A module of the whole solution, made by `make`, with the weights of the windows."""
-    whole = make()
-    whole.network.to(next(parts[0].parameters()))
+    whole, weights = make(), [next(part.parameters()) for part in parts]
+    widest = max(weights, key=lambda weight: weight.element_size())  # phases may have precisions of their own
+    whole.network.to(widest)
     for mine, trained in zip(whole.network.parts, parts, strict=True):
         mine.load_state_dict(trained.state_dict())
     return whole

@@ -199,6 +199,6 @@ def test_two_ranks_equal_one_process_over_two_windows(tmp_path: Path, one_thread
         saved = torch.load(folder / f"window-{len(sequence.parts) + 1}/checkpoints/last.ckpt", weights_only=True)
         for name, value in network.state_dict().items():
             torch.testing.assert_close(saved["state_dict"][f"network.{name}"], value, rtol=1e-9, atol=1e-9)
-        load_window(part.module.network, folder / window.weights)
+        load_window(part, folder / window.weights)
         sequence.parts.append(part.module.network)
         record.windows.append(window)

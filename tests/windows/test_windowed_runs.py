@@ -54,7 +54,7 @@ def test_a_run_in_windows_is_one_solution(command, tmp_path: Path) -> None:
     assert code == 0 and float(errors["test/rel_l2"]) == pytest.approx(summary["rel_l2"], rel=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "gauss_newton", "[{optimizer: lbfgs, max_iter: 3}]"])
+@pytest.mark.parametrize("optimizer", ["adam", "gauss_newton"])
 def test_a_run_that_is_interrupted_in_its_third_window_goes_on_with_the_same_bits(
     command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
@@ -110,11 +110,53 @@ def test_a_window_that_ends_before_its_first_checkpoint_is_begun_again(
     assert tables[0].count("\n") == tables[1].count("\n")
 
 
-def test_resume_keeps_the_windows(command, tmp_path: Path) -> None:
+def test_resume_refuses_what_the_windows_were_not_trained_for(command, tmp_path: Path) -> None:
     run = trained(tmp_path, command)
-    code, _, err = command("--resume", str(run), "--windows", "4", tiny=False)
-    assert code == 2 and "was begun with --windows 3, not 4" in err
+    files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
+    for flags, message in [
+        (["--windows", "4"], "was begun with --windows 3, not 4"),
+        (["--problem.c", "3"], "is of another problem: problem.c 1.0 there, 3.0 here"),
+        (["--width", "7"], "is of another network: network.width 6 there, 7 here"),
+        (["--steps", "9"], "are trained already"),
+    ]:
+        code, _, err = command("--resume", str(run), *flags, tiny=False)
+        assert code == 2 and message in err and err.count("\n") == 1, err
+    assert all(path.read_bytes() == content for path, content in files.items())
+
+    code, _, _ = command("--name", "plain", "--steps", "2")
+    code, _, err = command("--resume", str(tmp_path / "runs/plain"), "--windows", "2", tiny=False)
+    assert code == 2 and "is no run in time windows" in err
+
+
+def test_a_session_that_ends_between_a_window_and_the_next_loses_nothing(command, tmp_path: Path) -> None:
+    run, other = trained(tmp_path, command), trained(tmp_path, command, name="other")
+    record = json.loads((run / "windows.json").read_text())
+    record["windows"].pop()
+    (run / "windows.json").write_text(json.dumps(record))
+    (run / "summary.json").unlink()
+    summary = json.loads((run / "window-3/summary.json").read_text())
+    (run / "window-3/summary.json").write_text(json.dumps(summary | {"stop_reason": "interrupted"}))
     code, _, err = command("--resume", str(run), tiny=False)
+    assert code == 0, err
+    ours, theirs = weights(run), weights(other)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_window_begins_with_the_weights_of_another_run(command, tmp_path: Path) -> None:
+    command("--name", "plain", "--steps", "2", "--exact", "initial")
+    code, out, err = command("--from", str(tmp_path / "runs/plain"), "--name", "run", "--windows", "2", "--steps", "1",
+                             "--optimizer", "[{optimizer: adam, lr: 1.0e-30}]", tiny=False)  # fmt: skip
+    assert code == 0 and "begins with the weights of" in out, err
+    plain, first = weights(tmp_path / "runs/plain"), weights(tmp_path / "runs/run")
+    name = "network.core.input_layer.linear.weight"
+    name = next(n for n in plain if n.endswith("weight")) if name not in plain else name
+    torch.testing.assert_close(first[name.replace("network.", "network.parts.0.")], plain[name], rtol=0, atol=1e-12)
+
+
+def test_phases_with_a_precision_of_their_own_have_windows(command, tmp_path: Path) -> None:
+    phases = "[{optimizer: adam, steps: 2}, {optimizer: lbfgs, precision: 64, max_iter: 2, steps: 2}]"
+    run = trained(tmp_path, command, "--optimizer", phases, "--precision", "32", "--windows", "2", "--steps", "4")
+    code, _, err = command("test", "--ckpt_path", str(run), tiny=False)
     assert code == 0, err
 
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from mask_pinns import PROBLEMS, Box, Condition, Data, Dirichlet, Disk, Initial, MaskPINN, Neumann, Problem, recipe_for
+from mask_pinns import (
+    PROBLEMS,
+    Box,
+    Condition,
+    Data,
+    Dirichlet,
+    Disk,
+    Initial,
+    MaskPINN,
+    Neumann,
+    Pin,
+    Problem,
+    recipe_for,
+)
 from mask_pinns.domains.places import kronecker
 from mask_pinns.jets import Derivatives
 from mask_pinns.jets.engines import by_autograd, by_jet
-from mask_pinns.windows import blend, equal_ends, jumps, require_windows, resolved, window_of
-from mask_pinns.windows.spans import following, shorter
+from mask_pinns.windows import blend, equal_ends, joined, jumps, require_windows, window_of
 
 SMALL = {"name": "masked", "width": 7, "blocks": 1, "activation": "sin"}
 EVOLVING = [name for name, cls in PROBLEMS.items() if "t" in cls().domain and not vars(cls())["_unknowns"]
@@ -145,29 +159,6 @@ def test_first_weights_are_those_of_the_window_before_with_a_share_of_fresh_ones
         torch.testing.assert_close(weight, 0.75 * theirs[name] + 0.25 * own[name])
 
 
-UNIT = Box(t=(0.0, 1.0))
-
-
-def test_ends() -> None:
-    assert resolved(["4"], UNIT) == [0.25, 0.5, 0.75, 1.0] == resolved([4], UNIT)
-    assert resolved([0.2, "0.5"], UNIT) == [0.2, 0.5, 1.0] == resolved(["0.2", "0.5", "1"], UNIT)
-    assert resolved(["auto"], UNIT) is None
-    for wrong in (["0"], ["0.5", "0.2"], ["2.0"], ["-0.1"], ["many"], ["auto", "3"], ["1001"], ["0.5", "0.5"], ["nan"]):
-        with pytest.raises(ValueError, match="--windows"):
-            resolved(wrong, UNIT)
-
-
-def test_auto_makes_the_next_window_longer_or_shorter() -> None:
-    def after(length: float, share: float) -> float:
-        return following(UNIT, [SimpleNamespace(start=0.0, end=length, share=share)]) - length
-
-    assert following(UNIT, []) == 0.125
-    assert after(0.1, 0.3) == pytest.approx(0.15) and after(0.1, 0.6) == pytest.approx(0.1)
-    assert after(0.1, 0.9) == pytest.approx(0.075)
-    assert following(UNIT, [SimpleNamespace(start=0.5, end=0.9, share=0.6)]) == 1.0
-    assert shorter(0.5, 0.7, UNIT) == pytest.approx(0.6) and shorter(0.5, 0.501, UNIT) is None
-
-
 def problem_with(*conditions: Condition, unknowns: tuple = (), box: Box | None = None) -> Problem:
     body = {"domain": box or Box(x=(0, 1), t=(0, 1)), "derivatives": ("t", "xx"), "conditions": conditions}
     body |= {"residual": lambda self, p, u: u.t - u.xx}
@@ -181,8 +172,8 @@ def problem_with(*conditions: Condition, unknowns: tuple = (), box: Box | None =
         (PROBLEMS["cooling"](), "has unknowns"),
         (problem_with(Dirichlet("x", u=0.0)), "no Initial condition"),
         (problem_with(Initial(u=0.0), Data({"x": [0.5], "t": [0.5], "u": [1.0]})), "measurements at all times"),
-        (problem_with(Initial(u=0.0), Condition("end", {"t": 1.0}, lambda p, u: u)), "holds at t = 1"),
-        (problem_with(Initial(u=0.0), Dirichlet("t", side="high", u=0.0)), "ends of time"),
+        (problem_with(Initial(u=0.0), Condition("end", {"t": 1.0}, lambda p, u: u)), "holds at t = 1 alone"),
+        (problem_with(Initial(u=0.0), Dirichlet("t", side="high", u=0.0)), "holds at t = 1 alone"),
         (problem_with(Initial(u=0.0), Condition("early", None, lambda p, u: u, within=Box(t=(0, 0.1)))), "mentions t"),
     ],
     ids=lambda case: case.title if isinstance(case, Problem) else case.replace(" ", "_"),
@@ -205,3 +196,93 @@ def test_from_python_in_one_line() -> None:
     )
     assert module.network.ends == (1.0, 5.0) and module.predict([[0.5, 0.2], [0.5, 4.0]]).shape == (2, 1)
     assert module.hparams["windows"] == [1.0, 5.0]
+
+
+class Relative(Problem):
+    """u_t = t / T, with T read from the domain."""
+
+    domain = Box(t=(0.0, 2.0))
+    derivatives = ("t",)
+    conditions = (Initial(u=0.0),)
+
+    def residual(self, p, u):
+        return u.t - p.t / self.domain["t"][1]
+
+    def exact(self, p):
+        return p.t**2 / (2 * self.domain["t"][1])
+
+
+def test_functions_of_a_problem_see_the_whole_domain() -> None:
+    problem = Relative()
+    window = window_of(problem, 0.5, 1.0, whole(problem, [0.5, 2.0]).network.parts[0])
+    x = torch.tensor([[0.8]], dtype=torch.float64)
+    torch.testing.assert_close(window.solution(x), problem.solution(x))
+    p, u = problem.points(problem.domain.section({}), x), SimpleNamespace(t=torch.zeros(1, dtype=torch.float64))
+    torch.testing.assert_close(window.residual(p, u), problem.residual(p, u))
+
+
+class Pinned(Problem):
+    """A level that is fixed at the start of time."""
+
+    domain = Box(t=(0.0, 2.0))
+    fields = ("u", "P")
+    derivatives = ("t",)
+    conditions = (Initial(u=1.0), Pin(P=0.0))
+
+    def residual(self, p, u, P):
+        return u.t, P.t - u
+
+
+def test_a_pin_at_one_time_and_a_symmetry_in_time_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"'pin' of Pinned holds at t = 0 alone"):
+        require_windows(Pinned())
+    with pytest.raises(ValueError, match="symmetry in t"):
+        MaskPINN(problem_with(Initial(u=0.0)), SMALL, windows=[0.5, 1.0], symmetry={"t": "even"})
+
+
+def test_the_cost_of_a_window_grows_with_the_number_of_those_before_it() -> None:
+    """Values and velocities, at walls too, take one evaluation of each network before; points that stay take none."""
+    problem = PROBLEMS["wave"]()
+    network = whole(problem, equal_ends(12, problem.domain), exact="all").network
+    x = torch.tensor([[0.3, 5.0], [0.4, 4.9]], dtype=torch.float64)
+    calls = []
+    hook = network.parts[0].core.register_forward_hook(lambda *_: calls.append(1))
+    network(x)
+    assert 1 <= len(calls) <= 5
+    network(x)
+    assert len(calls) <= 5
+    with torch.no_grad():
+        next(network.parts[3].parameters()).add_(0.1)
+    network(x)
+    assert len(calls) > 5, "with other weights in between, what was kept is not used"
+    hook.remove()
+
+
+def test_many_windows_do_not_nest(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = PROBLEMS["burgers"]()
+    tiny, ends = {"name": "masked", "width": 2, "blocks": 0}, equal_ends(16, problem.domain)
+    network = MaskPINN(problem, tiny, windows=ends, exact=["initial"]).network
+    limit = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(len(inspect.stack(0)) + 120)  # one in the other, they would need 18 frames each
+        assert network(torch.tensor([[0.3, 1.0]])).isfinite().all()
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_windows_of_other_precisions_are_joined_in_the_wider_one() -> None:
+    problem = PROBLEMS["burgers"]()
+    module = MaskPINN(problem, SMALL, windows=[0.5, 1.0], exact=["initial"])
+    first, second = module.network.parts
+    second.double()
+    window = window_of(problem, 0.5, 1.0, first)
+    assert jumps(first, second, window)["u"] < 1e-6
+    solution = joined(lambda: MaskPINN(problem, SMALL, windows=[0.5, 1.0], exact=["initial"]), [first, second])
+    assert all(p.dtype == torch.float64 for p in solution.network.parameters())
+
+
+def test_fourier_features_go_with_the_weights() -> None:
+    problem = PROBLEMS["wave"]()
+    before, network = whole(problem, [2.0, 5.0], embedding={"fourier": 3}).network.parts
+    blend(before, network, 0.0)
+    torch.testing.assert_close(network.embedding.fourier.frequencies, before.embedding.fourier.frequencies)

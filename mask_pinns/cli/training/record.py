@@ -28,6 +28,7 @@ class Window:
         rel_l2: error by field on the evaluation grid, if the solution is known.
         stop_reason: why its training ended.
         share: the share of its steps that it needed.
+        device: on which it was trained.
     """
 
     start: float
@@ -40,6 +41,7 @@ class Window:
     rel_l2: dict[str, float | None]
     stop_reason: str
     share: float
+    device: str
 
     def in_words(self) -> str:
         """All of it in a line."""
@@ -60,22 +62,25 @@ class Record:
         windows: those that are trained, in the order of time.
         end: end of the next window; None: the planned one.
         tries: how often a window missed its target and was made shorter.
+        first_loss: the loss at the very start of the first window, to which `--loss_target` is relative in all of them.
     """
 
     given: list[str]
     windows: list[Window] = field(default_factory=list)
     end: float | None = None
     tries: int = 0
+    first_loss: float | None = None
 
     @classmethod
     def read(cls, folder: Path, given: Sequence[Any]) -> Record:
-        """The record of a run folder; an empty one if there is none.
+        """The record of a run folder.
 
-        Raises UsageError for a file that cannot be read, and for other windows than those that were begun.
+        Raises UsageError for a folder without one, a file that cannot be read, and for other windows than those that
+        were begun.
         """
         path, words = folder / FILE, [str(word) for word in given]
         if not path.is_file():
-            return cls(words)
+            raise UsageError(f"{folder} is no run in time windows: leave out --windows, or begin a new run")
         try:
             content = json.loads(path.read_text())
             record = cls(**content | {"windows": [Window(**w) for w in content["windows"]]})

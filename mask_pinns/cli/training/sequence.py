@@ -15,11 +15,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import lightning as L
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from mask_pinns.callbacks.summary import RunSummary, finite
 from mask_pinns.callbacks.training_alarms import STANDS_STILL
+from mask_pinns.checkpoints.loading import load_checkpoint, load_weights
 from mask_pinns.cli.configuration import save
 from mask_pinns.cli.run import Run, announce, build, explain, train
 from mask_pinns.cli.run_folder import Stopped, UsageError, find_checkpoint, locked, new_folder, run_folder_of
@@ -28,6 +30,7 @@ from mask_pinns.cli.training.resume import resumed, unchanged_if_it_fails
 from mask_pinns.cli.training.whole import finish, load_window, write_checkpoint
 from mask_pinns.datamodules.points import VALIDATION_STEP
 from mask_pinns.jets import JetNetwork
+from mask_pinns.module import MaskPINN
 from mask_pinns.networks.evaluation_mode import evaluation_mode
 from mask_pinns.windows import blend, jumps, require_windows, resolved, window_of
 from mask_pinns.windows.spans import following, shorter
@@ -52,9 +55,13 @@ def fit_windows(run: Run) -> tuple[Path, int]:
     if config.dry_run:
         return Path(), 0
     with _folder(config) as folder:
-        sequence = Sequence(run, folder, Record.read(folder, config.windows), planned)
+        record = Record.read(folder, config.windows) if config.resume else Record([str(w) for w in config.windows])
+        sequence = Sequence(run, folder, record, planned)
+        if sequence.done and (folder / "summary.json").is_file():
+            raise UsageError(f"all windows of {folder} are trained already; begin a new run for other settings")
         if is_first_process():
             save(config, folder / "config.yaml")
+            record.write(folder)
         announce(run, folder, run.ranks)
         while not sequence.done:
             if code := sequence.train_next():
@@ -112,9 +119,9 @@ class Sequence:
         self.parts: list[JetNetwork] = []
         ends, record.windows = record.windows, []
         for window in ends:  # each one needs the one before it
-            network = self.built(window.end).module.network
-            load_window(network, folder / window.weights)
-            self.parts.append(network)  # type: ignore[arg-type]  # windows are made of jets
+            part = self.built(window.end)
+            load_window(part, folder / window.weights)
+            self.parts.append(part.module.network)  # type: ignore[arg-type]  # windows are made of jets
             record.windows.append(window)
 
     @property
@@ -148,33 +155,55 @@ class Sequence:
         """Trains the next window, and keeps it. Returns an exit code: not 0 if the training was interrupted."""
         end, name = self.end, f"window-{len(self.parts) + 1}"
         part = self.built(end)
+        self._require_values(part)
         part.prepare()
-        code = self._train(part, self.folder / name, end)
-        self.folder = _of_first_process(self.folder)
-        summary: dict[str, Any] = json.loads((self.folder / name / "summary.json").read_text())
-        if code or summary["stop_reason"] not in FINISHED:
+        code = 0 if self._is_trained(self.folder / name) else self._train(part, self.folder / name, end)
+        self.folder = from_first_process(self.folder)
+        summary: dict[str, Any] = from_first_process(_summary(self.folder / name))
+        if code or summary.get("stop_reason", "steps") not in FINISHED:
             return code or 1
         if self.planned is None and summary["stop_reason"] != "target":
             self._shorten(self.folder / name, end)
         else:
             self._keep(part, self.folder / name, summary)
+        from_first_process(None)  # all go on together
         return 0
+
+    def _require_values(self, part: Run) -> None:
+        """Raises UsageError where --target would mean another thing: a loss, where no solution is known."""
+        values = (problem.evaluation().values for problem in (self.problem, part.module.problem))
+        if part.config.target and next(values) is not None and next(values) is None:
+            raise UsageError(
+                f"--target needs two times of the reference between {self.start:g} and {self.end:g}; use --loss_target"
+            )
+
+    def _is_trained(self, folder: Path) -> bool:
+        """Whether a window was trained in a session that ended before it was kept; not if it missed its target."""
+        reason = _summary(folder).get("stop_reason")
+        return reason == "target" or (reason in FINISHED and self.planned is not None)
 
     def _train(self, part: Run, folder: Path, end: float) -> int:
         """Trains a window in its folder, or goes on where it was interrupted. Returns the exit code."""
-        last, summary, title = folder / "checkpoints" / "last.ckpt", folder / "summary.json", self.title(end)
-        if last.is_file() and summary.is_file() and json.loads(summary.read_text())["stop_reason"] in FINISHED:
-            return 0  # it was trained, but the session ended before it was kept
-        if last.is_file():
+        last, title, more = folder / "checkpoints" / "last.ckpt", self.title(end), [FirstLoss(self.record.first_loss)]
+        if last.is_file() and _summary(folder).get("stop_reason") not in FINISHED:
             before = resumed(part, last)
+            if before.steps >= part.steps:
+                if is_first_process():
+                    (folder / "summary.json").unlink(missing_ok=True)  # the session was ended after its last step
+                return 0
             with unchanged_if_it_fails(part.module, folder, before.steps):
-                return train(part, folder, *before, window=f"{title}, from step {before.steps:,} on")
+                title += f", from step {before.steps:,} on"
+                return train(part, folder, before.checkpoint, before.steps, [*before.observers, *more], title)
         if is_first_process():
             shutil.rmtree(folder, ignore_errors=True)  # of a session that ended before its first checkpoint
             folder.mkdir(parents=True)
         if self.parts:
             blend(self.parts[-1], part.module.network, part.config.window_fresh)
-        return train(part, folder, window=title)
+        elif part.config.start_from:
+            load_weights(
+                find_checkpoint(part.config.start_from, Path(part.config.folder), "best.ckpt"), part.module.network
+            )
+        return train(part, folder, more=more, window=title)
 
     def _shorten(self, folder: Path, end: float) -> None:
         """Makes the next window shorter, because it missed its target; its files stay beside the others.
@@ -185,11 +214,11 @@ class Sequence:
         if new_end is None:
             raise Stopped(
                 f"the window from t = {self.start:g} to {end:g} misses its target, and shorter ones are not made; take "
-                f"more steps, a larger network or another target, and go on with --resume {self.folder}"
+                f"more --steps or another target, and go on with --resume {self.folder}"
             )
         self.record.tries, self.record.end = self.record.tries + 1, new_end
         if is_first_process():
-            folder.rename(folder.with_name(f"missed-{self.record.tries}-{folder.name}"))
+            folder.rename(_free(folder.with_name(f"missed-{self.record.tries}-{folder.name}")))
             self.record.write(self.folder)
         self.run.console.print(f"it missed its target: again, only to t = {new_end:g}", highlight=False)
 
@@ -198,14 +227,17 @@ class Sequence:
         network, (start, end) = part.module.network, part.module.problem.domain["t"]
         best = folder / "checkpoints" / "best.ckpt"
         weights = best if best.is_file() else best.with_name("last.ckpt")
-        load_window(network, weights)
+        load_window(part, weights)
+        if self.record.first_loss is None:
+            self.record.first_loss = load_checkpoint(weights).get("first_loss")
         assert isinstance(network, JetNetwork)
         gaps = jumps(self.parts[-1], network, part.module.problem) if self.parts else {}
         errors = RunSummary.errors(part.module)["errors"]
         window = Window(
-            start, end, str(weights.relative_to(self.folder)), summary["steps"], summary["wall_s"], _fresh_loss(part),
-            gaps, {name: error["rel_l2"] for name, error in errors.items()}, summary["stop_reason"],
-            summary["steps"] / part.steps,
+            start, end, str(weights.relative_to(self.folder)), summary.get("steps", part.steps),
+            summary.get("wall_s", 0.0), _fresh_loss(part), gaps,
+            {name: error["rel_l2"] for name, error in errors.items()}, summary.get("stop_reason", "steps"),
+            summary.get("steps", part.steps) / part.steps, summary.get("device", ""),
         )  # fmt: skip
         self.parts.append(network)
         self.record.windows.append(window)
@@ -225,10 +257,34 @@ def _fresh_loss(part: Run) -> float | None:
         return finite(float(objective.unadapted_loss(network, points).detach()))
 
 
-def _of_first_process(folder: Path) -> Path:
-    """The folder of the first process, which alone makes it."""
+class FirstLoss(L.Callback):
+    """Gives a window the first loss of the first one, to which `--loss_target` is relative."""
+
+    def __init__(self, first_loss: float | None) -> None:
+        self.first_loss = first_loss
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, MaskPINN)
+        if self.first_loss is not None:
+            pl_module.stepper.first_loss = self.first_loss
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """The summary of a window's training; empty if it has not ended."""
+    file = folder / "summary.json"
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _free(folder: Path) -> Path:
+    """The folder, or one of the next numbers if a session has ended between two steps of a rename."""
+    names = [folder, *(folder.with_name(f"{folder.name}-{i}") for i in range(2, 1000))]
+    return next(path for path in names if not path.exists())
+
+
+def from_first_process(value: Any) -> Any:
+    """What the first process has, in every process: it alone makes folders and files."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return folder
-    shared = [folder]
+        return value
+    shared = [value]
     torch.distributed.broadcast_object_list(shared)
     return shared[0]

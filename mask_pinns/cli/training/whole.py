@@ -14,10 +14,10 @@ from rich.table import Table
 from torch import nn
 
 from mask_pinns.callbacks.figures import draw, picture_grid, save_picture
-from mask_pinns.callbacks.summary import RunSummary, commit, device_name, error_rows, versions
+from mask_pinns.callbacks.summary import RunSummary, commit, error_rows, versions
 from mask_pinns.callbacks.tensorboard import pixels_of
 from mask_pinns.checkpoints.atomic_files import whole_file
-from mask_pinns.checkpoints.loading import load_checkpoint
+from mask_pinns.checkpoints.loading import check_checkpoint, load_checkpoint
 from mask_pinns.cli.run import Run, make_module
 from mask_pinns.cli.training.record import Record
 from mask_pinns.module import MaskPINN
@@ -26,27 +26,31 @@ from mask_pinns.problems.derived.statement import statement
 from mask_pinns.windows import joined
 
 
-def load_window(network: nn.Module, checkpoint: Path) -> None:
-    """Loads a network's weights from a checkpoint of its window, in their dtype."""
-    state = load_checkpoint(checkpoint)["state_dict"]
+def load_window(part: Run, checkpoint: Path) -> None:
+    """Loads a window's weights from a checkpoint of its training, in their dtype.
+
+    Raises ValueError for a checkpoint of another problem, other settings of the network, or another window.
+    """
+    content = check_checkpoint(checkpoint, part.module, part.dtype)
+    state = content["state_dict"]
     weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
+    network = part.module.network
     network.to(next(v.dtype for k, v in weights.items() if k in dict(network.named_parameters())))
     network.load_state_dict(weights)
 
 
-def whole(run: Run, record: Record, parts: Sequence[nn.Module]) -> MaskPINN:
-    """The module of the solution so far, with the weights of the windows."""
-    return joined(lambda: make_module(run.config, windows=record.ends), parts)
-
-
 def write_checkpoint(run: Run, folder: Path, record: Record, parts: Sequence[nn.Module]) -> None:
-    """Writes the solution so far to checkpoints/best.ckpt."""
-    module = whole(run, record, parts)
+    """Writes the solution so far to checkpoints/best.ckpt: that of a MaskPINN with these windows."""
+    module, dtype = run.module, max((next(part.parameters()).dtype for part in parts), key=lambda d: d.itemsize)
+    state = {name: value for name, value in module.state_dict().items() if not name.startswith("network.")}
+    for k, part in enumerate(parts):
+        for name, value in part.state_dict().items():
+            state[f"network.parts.{k}.{name}"] = value.to(dtype) if value.is_floating_point() else value
     content = {
-        "state_dict": module.state_dict(),
+        "state_dict": state,
         "global_step": sum(window.steps for window in record.windows),
-        "schedule": module.schedule.state_dict(),
-        "hyper_parameters": dict(module.hparams),
+        "schedule": load_checkpoint(folder / record.windows[-1].weights)["schedule"],  # whose phase has their dtype
+        "hyper_parameters": dict(module.hparams) | {"windows": record.ends},
         "statement": statement(module.problem),
         "pytorch-lightning_version": L.__version__,
     }
@@ -57,7 +61,7 @@ def write_checkpoint(run: Run, folder: Path, record: Record, parts: Sequence[nn.
 
 def finish(run: Run, folder: Path, record: Record, parts: Sequence[nn.Module], writes: bool) -> MaskPINN:
     """Returns the whole solution; the first process (`writes`) draws it, writes summary.json and prints a table."""
-    module = whole(run, record, parts)
+    module = joined(lambda: make_module(run.config, windows=record.ends), parts)
     if writes:
         summary = summarized(run, module, record)
         with whole_file(folder / "summary.json") as file:
@@ -87,7 +91,7 @@ def summarized(run: Run, module: MaskPINN, record: Record) -> dict[str, Any]:
         "steps": steps,
         "wall_s": round(wall_s, 3),
         "s_per_step": wall_s / max(1, steps),
-        "device": device_name(next(module.network.parameters()).device),
+        "device": windows[-1].device,
         "devices": run.ranks,
         "dtype": str(next(module.network.parameters()).dtype).removeprefix("torch."),
         "seed": run.config.seed,
