@@ -9,13 +9,14 @@ from collections import deque
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.trainer.states import TrainerFn
 from rich.console import Console
 
 from mask_pinns.callbacks.checkpoints import burst_of
 from mask_pinns.module import MaskPINN
-from mask_pinns.problems import Problem
+from mask_pinns.problems import Data, Problem
 
 STANDS_STILL = "stands still"
 """The kind of the message, and the reason why training ends."""
@@ -29,6 +30,8 @@ UNSOLVED_RATIO = 1e-6
 """A problem is not solved if the loss at fresh points ends above this part of the first loss."""
 NOISE_RATIO = 3.0
 """A loss below this many times what the noise of measurements makes of it has converged too."""
+NOISY_PROGRESS = 1e-3
+"""Relative decrease of the loss at fresh points that counts where measurements have noise."""
 FRESH_RATIO = 100.0
 """Fresh points contradict the loss if theirs is so many times as large, in several validations one after the other."""
 FRESH_VALIDATIONS = 3
@@ -124,7 +127,8 @@ class TrainingAlarms(L.Callback):
             self._tell(
                 "not solved",
                 f"the loss at fresh points ends at {fresh:.1e}, {fresh / first:.1e} of the first one: not solved yet; "
-                f"what usually helps: more --steps; {'; '.join(remedies(pl_module.problem, causal))}",
+                f"what usually helps: {_noise_hint(pl_module)}more --steps; "
+                f"{'; '.join(remedies(pl_module.problem, causal))}",
             )
             if self.stops and causal and fresh > self._fresh[0] / 2:
                 pl_module.stop(STANDS_STILL)
@@ -174,8 +178,17 @@ class TrainingAlarms(L.Callback):
             self.console.print(message, highlight=False, soft_wrap=True)
 
 
+def _noise_hint(module: MaskPINN) -> str:
+    """What to say first where measurements have noise that is not known: the loss may be their misfit."""
+    terms, noisy = module.objective.terms, module.objective.noisy
+    unknown = [t.name for t in terms if isinstance(t, Data) and not any(n.partition(".")[0] == t.name for n in noisy)]
+    return f"say the noise= of {', '.join(unknown)}, whose misfit the loss may be; " if unknown else ""
+
+
 class Patience(EarlyStopping):
     """Ends training after some validations without a new smallest val/loss, with the reason "patience".
+
+    With measurements whose noise is known, a loss that falls by less than a per mille counts as the same.
 
     With causal weights it never does: val/loss is large until the last times count.
 
@@ -197,6 +210,8 @@ class Patience(EarlyStopping):
         assert isinstance(pl_module, MaskPINN)
         if pl_module.objective.adaptive.causal:
             return
+        if pl_module.objective.noise_floor and torch.isfinite(self.best_score):  # near which a loss falls for ever
+            self.min_delta = -NOISY_PROGRESS * float(self.best_score)
         super().on_validation_end(trainer, pl_module)
         if trainer.should_stop and self.wait_count >= self.patience:
             pl_module.stop("patience")

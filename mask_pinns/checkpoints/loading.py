@@ -110,6 +110,8 @@ def load_weights(path: Path, network: nn.Module) -> None:
     own = {k: v for k, v in network.state_dict().items() if k.startswith("unknowns.")}
     here = {k: tuple(v.shape) for k, v in network.state_dict().items() if k not in own}
     there = {k: tuple(v.shape) for k, v in weights.items()}
+    if any(name.startswith("parts.") for name in there):
+        raise ValueError(f"--from {path} is a run in time windows; name one of them: --from RUN/window-1")
     if here != there:
         name = next(k for k in [*here, *there] if here.get(k) != there.get(k))
         raise ValueError(

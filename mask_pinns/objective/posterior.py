@@ -177,7 +177,11 @@ def described_unknowns(
     if trained_numbers(network):
         with suppress(ValueError):
             found = make_posterior(objective, network, points).of_unknowns()
-    return described(network, found)
+    entries = described(network, found)
+    if not any(isinstance(term, Data) and objective.weight_of(term.name) > 0 for term in objective.terms):
+        for entry in entries.values():
+            entry["measured"] = False
+    return entries
 
 
 def described(network: nn.Module, estimates: Mapping[str, Estimate] | None) -> dict[str, dict[str, Any]]:
@@ -207,7 +211,7 @@ def in_words(entry: Mapping[str, Any]) -> str:
     if entry["determined"] is False:
         return f"{value:.3g}, which the data do not determine"
     if entry["std"] is None:
-        return f"{value:.6g}"
+        return f"{value:.6g}" + ("" if entry.get("measured", True) else ", of which no measurement tells")
     digits = max(0, 1 - math.floor(math.log10(entry["std"]))) if entry["std"] else 12
     words = f"{value:.{digits}f} +- {entry['std']:.{digits}f}" if digits < 8 else f"{value:.10g} +- {entry['std']:.1e}"
     return words if entry.get("settled", True) else f"{words}, if training had ended: more --steps"

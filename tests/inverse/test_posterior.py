@@ -139,7 +139,7 @@ def test_a_number_far_from_its_start_is_determined_and_adaptive_weights_do_not_c
 def test_measurements_of_weight_zero_tell_nothing() -> None:
     model = MaskPINN(cooling(measured(0)), SMALL, "gauss_newton", weights={"data": 0.0})
     found = described_unknowns(model.objective, model.network, lambda: _points(model))
-    assert found["k"]["std"] is None and in_words(found["k"]) == "0.5"
+    assert found["k"]["std"] is None and in_words(found["k"]) == "0.5, of which no measurement tells"
 
 
 def _points(model: MaskPINN):
@@ -151,6 +151,11 @@ def test_without_measurements_nothing_is_said() -> None:
     with pytest.raises(ValueError, match="has no Data, whose noise tells how sure a result is"):
         Posterior(Jacobian(model.objective, model.network), _points(model))
     assert described_unknowns(model.objective, model.network, lambda: _points(model)) == {}
+    body = {"domain": Box(x=(0.0, 1.0)), "derivatives": ("x",), "unknowns": (Unknown("k", start=0.5),)}
+    body |= {"conditions": (Dirichlet("x", u=0.0),), "residual": lambda self, p, u, k: u.x - k}
+    without = MaskPINN(type("Bare", (Problem,), body)(), SMALL)
+    found = described_unknowns(without.objective, without.network, lambda: _points(without))
+    assert in_words(found["k"]) == "0.5, of which no measurement tells"
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,7 @@ def test_windows_that_miss_their_target_are_halved(command, tmp_path: Path, monk
         (["--windows", "some"], "expected their number"),
         (["--windows", "auto"], "needs a target"),
         (["--windows", "2", "--on_stall", "retry"], "--windows auto"),
+        (["--config", "default", "--problem", "wave", "--windows", "auto"], "needs a target"),
         (["--windows", "2", "--trainer.max_time", "00:00:01:00"], "max_time"),
         (["--problem", "helmholtz", "--windows", "2"], "need a coordinate t"),
         (["--problem", "cooling", "--windows", "2"], "has unknowns"),
@@ -226,3 +227,15 @@ def test_the_report_shows_all_windows(command, tmp_path: Path) -> None:
     assert steps == sorted(steps) and max(steps) == 18
     windows = {layer.partition(",")[0] for layer in record.layers_with("feature_std")}
     assert windows == {"window 1", "window 2", "window 3"}
+
+
+def test_the_default_recipe_has_windows(command, tmp_path: Path) -> None:
+    """Its on_stall is retry, and its target is to never end too soon."""
+    code, out, err = command(
+        "--config", "default", "--problem", "burgers", "--windows", "2", "--steps", "2", "--name", "run"
+    )
+    assert code == 0, err
+    code, _, err = command("--from", str(tmp_path / "runs/run"), "--windows", "2", "--name", "other")
+    assert code == 2 and "is a run in time windows; name one" in err and not (tmp_path / "runs/other").exists()
+    code, out, _ = command("--window_fresh", "0.5", "--steps", "1")
+    assert "--window_fresh has no effect" in out

@@ -65,6 +65,7 @@ def fit_windows(run: Run) -> tuple[Path, int]:
         announce(run, folder, run.ranks)
         while not sequence.done:
             if code := sequence.train_next():
+                run.console.print(f"ended in {sequence.title(sequence.end)}; go on with --resume {sequence.folder}")
                 return folder, code
         run.module = finish(run, sequence.folder, sequence.record, sequence.parts, is_first_process())
     return folder, 0
@@ -77,13 +78,20 @@ def is_first_process() -> bool:
 def _check(run: Run, planned: list[float] | None) -> None:
     """Raises UsageError for settings that do not go together with windows."""
     config = run.config
-    if config.on_stall == "retry":
+    if config.on_stall == "retry" and "--on_stall" in config.typed:
         raise UsageError("--on_stall retry begins a run again as a whole; windows that miss a target: --windows auto")
     if config.trainer.get("max_time"):
         raise UsageError(
             "--trainer.max_time is for one training, and each window is one: leave it out, or stop the run"
         )
-    if planned is None and not any([config.target, config.loss_target, run.module.schedule.phases[-1].target]):
+    config.on_stall = "tell"  # the default recipe begins again
+    if config.start_from:
+        begins = find_checkpoint(config.start_from, Path(config.folder), "best.ckpt")
+        if load_checkpoint(begins).get("hyper_parameters", {}).get("windows"):
+            raise UsageError(f"--from {config.start_from} is a run in time windows; name one: .../window-1")
+    typed = {"--target", "--loss_target"} & set(config.typed)  # that of the default recipe is to never end too soon
+    targets = [config.target, typed and config.loss_target, run.module.schedule.phases[-1].target]
+    if planned is None and not any(targets) and not config.resume:
         raise UsageError(
             "--windows auto needs a target that tells whether a window is solved: --loss_target 1e-8, --target, or the "
             "target of the last phase"

@@ -108,7 +108,7 @@ def summarized(run: Run, module: MaskPINN, record: Record) -> dict[str, Any]:
 
 
 def _table(summary: dict[str, Any], folder: Path) -> Table:
-    table = Table(show_header=False, title=f"{summary['problem']}: {len(summary['windows'])} windows")
+    table = Table(show_header=False, title=f"{summary['problem']}: time windows")
     for row in error_rows(summary):
         table.add_row(*row)
     if summary["val_loss"] is not None:

@@ -36,6 +36,12 @@ class UnknownNumbers(nn.Module):
         super().__init__()
         numbers = {u.name: u for u in problem.unknown_numbers}
         starts, held = (_by_name(given, problem, numbers) for given in (starts, fixed))
+        for name in held.keys() & starts.keys():
+            raise ValueError(f"unknown {name!r} has a start and is held: leave out --unknowns.{name}, or --fix {name}")
+        for name, value in held.items():
+            low, high = numbers[name].bounds
+            if not low < value < high:
+                raise ValueError(f"--fix {name}={value:g}: expected a number above {low:g} and below {high:g}")
         self.declared = {
             name: replace(u, start=held.get(name, starts.get(name, u.start))) for name, u in numbers.items()
         }

@@ -157,7 +157,10 @@ class Data(Condition):
             for row in (present & ~(noise >= np.finfo(float).tiny)).nonzero()[0]:
                 name = self.noise[quantity] if isinstance(self.noise, Mapping) else self.noise
                 cell = self.table.cell(int(row), str(name))
-                raise TableError(f"{cell}: the noise of {quantity} is {noise[row]}; expected a number above 0")
+                raise TableError(
+                    f"{cell}: the noise of {quantity} is {noise[row]}; expected a number above 0, "
+                    f"or leave {quantity} empty there: it is then not measured"
+                )
             noise = np.where(present, noise, 1.0)
         factor = (len(values) / present.sum()) ** 0.5 / (1.0 if noise is None else noise)
         return np.where(present, values, values[present].mean()), np.where(present, factor, 0.0)
