@@ -47,7 +47,8 @@ class End:
         self.handed, self.before = tuple(dict.fromkeys(handed)), before
         self._kept: OrderedDict[int, tuple[Tensor, tuple[str, ...], Jet]] = OrderedDict()
         self._copies: dict[tuple[torch.dtype, torch.device], dict[str, Tensor]] = {}
-        self._count, self._state, self._inside = 0, (), False
+        self._state: tuple[tuple[int, int], ...] = ()
+        self._count, self._inside = 0, False
 
     @torch.compiler.disable  # what is kept is looked up by the values of points
     def jet(self, x: Tensor, wanted: tuple[str, ...]) -> Jet:
