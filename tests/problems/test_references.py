@@ -23,10 +23,15 @@ pytestmark = pytest.mark.usefixtures("float64")
 STORED = [
     name
     for name, problem in ((name, make_problem(name)) for name in PROBLEMS)
-    if problem.reference is not None and problem.evaluation().axes and not problem.unknown_numbers
-]
-"""Those on grids, each of its own problem; see test_references_of_shapes.py for those on scattered points."""
-OTHER = {"burgers": {"nu": 0.004}, "kdv": {"delta": 0.03}, "allen_cahn": {"epsilon": 2e-4}}
+    if problem.reference is not None and (*problem.evaluation().axes, *problem.fields) == ("x", "t", "u")
+    and not problem.unknown_numbers
+]  # fmt: skip
+"""Those of a field u on a grid of x and t, each of its own problem; see test_references_of_systems.py for more fields,
+test_references_of_shapes.py for those on scattered points."""
+OTHER = {
+    "burgers": {"nu": 0.004}, "kdv": {"delta": 0.03}, "allen_cahn": {"epsilon": 2e-4},
+    "burgers_periodic": {"nu": 0.012}, "kuramoto_sivashinsky": {"b": 0.4},
+}  # fmt: skip
 MARGIN = 5  # rows and columns that finite differences leave out
 
 
