@@ -48,7 +48,7 @@ def residuals(problem: Problem, axes: dict[str, np.ndarray], values: np.ndarray)
     return torch.stack(list(problem.residual(Points(points, problem.domain.names), *fields).values()))
 
 
-@pytest.mark.parametrize(("name", "allowed"), [("lorenz", 1e-3), ("ginzburg_landau", 1e-2)])
+@pytest.mark.parametrize(("name", "allowed"), [("lorenz", 1e-3), ("ginzburg_landau", 2e-3)])
 def test_references_solve_their_equations_and_no_others(name: str, allowed: float) -> None:
     """Differences do not resolve the steepest places to more."""
     axes, values = values_of(name)
@@ -92,7 +92,7 @@ def test_lorenz_reference_from_its_last_state_on() -> None:
 
 
 def test_gray_scott_reference_by_plain_finite_differences() -> None:
-    """To the second stored time, t = 40: differences of fourth order on 256 x 256 points, Runge-Kutta of fourth order."""
+    """To the second stored time, t = 40: differences and Runge-Kutta of fourth order on 256 x 256 points."""
     _, values = values_of("gray_scott")
     axis = -1 + 2 * np.arange(256) / 256
     x, y = np.meshgrid(axis, axis, indexing="ij")

@@ -12,9 +12,9 @@ class GrayScott(Problem):
 
     u = 1 - exp(-80 ((x + 0.05)^2 + (y + 0.02)^2)), v = exp(-80 ((x - 0.05)^2 + (y - 0.02)^2)) at t = 0, periodic up to
     exp(-80 0.95^2) = 4e-32. Nondimensional; d = 1e-5, e = 5e-6, f = 0.04, k = 0.1, as in PINNacle (Hao et al. 2024);
-    other values have no reference. Fronts are some 0.02 wide. The reference (65 x 65 points at 6 times, single precision)
-    is a spectral solution; references/gray_scott.py makes it and checks it at two resolutions and by another integrator:
-    the finer one and that agree to 4e-7.
+    other values have no reference. Fronts are some 0.02 wide. The reference (65 x 65 points at 6 times, in single
+    precision) is a spectral solution; references/gray_scott.py makes it and checks it at two resolutions and by another
+    integrator: the finer one and that agree to 4e-7.
     """
 
     domain = Box(x=(-1.0, 1.0), y=(-1.0, 1.0), t=(0.0, 200.0))

@@ -2,10 +2,11 @@
 
     python -m mask_pinns.problems.library.long.references.gray_scott
 
-u_t = d Lap u + f (1 - u) - u v^2, v_t = e Lap v - k v + u v^2, d = 1e-5, e = 5e-6, f = 0.04, k = 0.1, x and y in [-1, 1]
-periodic, started from two Gaussians. Fourier pseudospectral method, stepped by ETDRK4; the fronts are resolved, so that
-aliasing is part of the error that the resolutions show. The check: the classical Runge-Kutta method with an integrating
-factor and other modes. Stored are 65 x 65 points (the last row and column repeat the first ones) at 6 times.
+u_t = d Lap u + f (1 - u) - u v^2, v_t = e Lap v - k v + u v^2, d = 1e-5, e = 5e-6, f = 0.04, k = 0.1, x and y in
+[-1, 1] periodic, started from two Gaussians. Fourier pseudospectral method, stepped by ETDRK4; the fronts are resolved,
+so that aliasing is part of the error that the resolutions show. The check: the classical Runge-Kutta method with an
+integrating factor and other modes. Stored are 65 x 65 points (the last row and column repeat the first ones) at
+6 times.
 """
 
 from pathlib import Path

@@ -4,8 +4,8 @@
 
 x' = s (y - x), y' = x (r - z) - y, z' = x y - b z, s = 10, r = 28, b = 8/3, x = y = z = 1 at t = 0. The equations give
 each Taylor coefficient from those before it, products by Cauchy's rule; a step of 0.01 with 30 of them leaves out
-1e-30 or so, and 50 decimal digits round far below that. Chaos multiplies errors by about exp(0.9 t), 7e7 at t = 20, which
-leaves more than 20 of them; what is stored is rounded to double precision.
+1e-30 or so, and 50 decimal digits round far below that. Chaos multiplies errors by about exp(0.9 t), 7e7 at t = 20,
+which leaves more than 20 of them; what is stored is rounded to double precision.
 Checks: the same with 40 coefficients and 60 digits (they agree to 4e-33); and SciPy's DOP853 in double precision, with
 tolerances of 1e-13. It is off by 2e-11 up to t = 10 and by 6e-8 up to t = 20: that is what double precision leaves.
 """
