@@ -97,8 +97,12 @@ def test_the_wheel_holds_public_names_references_and_presets(installed: Path, tm
     assert points_module == "mask_pinns.datamodules.points" and callback.startswith("mask_pinns.callbacks.features.")
     assert (preset, points) == (
         "True",
-        [str(257 * 101)] * 3 + ["3000"] * 5 + [str(257 * 101), "301"],
-    )  # Burgers, KdV, Allen-Cahn; on shapes; measured
+        [str(257 * 101)] * 3
+        + ["3000"] * 5
+        + [str(257 * 101), "301"]
+        + [str(257 * 101)] * 2
+        + ["2001", str(257 * 51), str(65 * 65 * 6)],
+    )  # Burgers, KdV, Allen-Cahn; on shapes; measured; over long times
 
 
 def requirements(*extras: str) -> list[str]:

@@ -64,6 +64,13 @@ STREAMS = {  # what travels in the interior: fewer than value and every derivati
     "l_shape": ["x", "y", "+0"],
     "plate": ["x", "y", "xx", "xy", "yy"],
     "heat_ball": ["v", "w", "x", "y", "z", "+0"],
+    "wave_long": ["t", "x", "+0"],
+    "convection_long": ["+0"],
+    "burgers_periodic": ["x", "+0"],
+    "kuramoto_sivashinsky": ["x", "xx", "xxx", "+0"],
+    "lorenz": ["t"],
+    "ginzburg_landau": ["x", "+0"],
+    "gray_scott": ["x", "y", "+0", "+1"],
     "cooling": ["t", "x", "xx"],  # its coefficient changes in training, and so below
     "burgers_inverse": ["t", "x", "xx"],
     "lorenz_inverse": ["t"],

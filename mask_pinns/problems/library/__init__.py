@@ -15,6 +15,13 @@ from mask_pinns.problems.library.inverse.robin_inverse import RobinInverse
 from mask_pinns.problems.library.kdv import KdV
 from mask_pinns.problems.library.klein_gordon import KleinGordon
 from mask_pinns.problems.library.kovasznay import Kovasznay
+from mask_pinns.problems.library.long.burgers_periodic import BurgersPeriodic
+from mask_pinns.problems.library.long.convection_long import ConvectionLong
+from mask_pinns.problems.library.long.ginzburg_landau import GinzburgLandau
+from mask_pinns.problems.library.long.gray_scott import GrayScott
+from mask_pinns.problems.library.long.kuramoto_sivashinsky import KuramotoSivashinsky
+from mask_pinns.problems.library.long.lorenz import Lorenz
+from mask_pinns.problems.library.long.wave_long import WaveLong
 from mask_pinns.problems.library.shapes.back_step import BackStep
 from mask_pinns.problems.library.shapes.heat_ball import HeatBall
 from mask_pinns.problems.library.shapes.l_shape import LShape
@@ -49,4 +56,11 @@ PROBLEMS: dict[str, type[Problem]] = {
     "robin_inverse": RobinInverse,
     "poisson_inverse": PoissonInverse,
     "heat_inverse": HeatInverse,
+    "wave_long": WaveLong,
+    "convection_long": ConvectionLong,
+    "burgers_periodic": BurgersPeriodic,
+    "kuramoto_sivashinsky": KuramotoSivashinsky,
+    "lorenz": Lorenz,
+    "ginzburg_landau": GinzburgLandau,
+    "gray_scott": GrayScott,
 }

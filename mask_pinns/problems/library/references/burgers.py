@@ -22,13 +22,13 @@ X = np.linspace(-1.0, 1.0, 257)
 T = np.linspace(0.0, 1.0, 101)
 
 
-def cole_hopf(x: np.ndarray, t: float, nodes: int = 20_001) -> np.ndarray:
+def cole_hopf(x: np.ndarray, t: float, nodes: int = 20_001, nu: float = NU) -> np.ndarray:
     """u(x, t) by the trapezoidal rule, with the largest exponent factored out of both integrals."""
     if t == 0:
         return -np.sin(np.pi * x)
     y = np.linspace(-3.0, 3.0, nodes)  # the integrands fall by more than a factor exp(600) towards both ends
     z = x[:, None] - y
-    exponent = -np.cos(np.pi * z) / (2 * np.pi * NU) - y**2 / (4 * NU * t)
+    exponent = -np.cos(np.pi * z) / (2 * np.pi * nu) - y**2 / (4 * nu * t)
     weight = np.exp(exponent - exponent.max(1, keepdims=True))
     return -(np.sin(np.pi * z) * weight).sum(1) / weight.sum(1)
 
