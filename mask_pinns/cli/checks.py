@@ -36,7 +36,8 @@ def normalize_file_settings(base: Mapping[str, Any], lists: Iterable[str], switc
         raise UsageError(f"{key} is not allowed in a configuration file; give it on the command line")
     settings = dict(base)
     for key in set(lists) & set(base):
-        settings[key] = [base[key]] if isinstance(base[key], str) else base[key]
+        single = isinstance(base[key], str) or (is_number(base[key]) and not isinstance(base[key], bool))
+        settings[key] = [base[key]] if single else base[key]
         if not isinstance(settings[key], list):
             raise UsageError(f"{key} is {base[key]!r}; expected a list")
     for key in set(switches) & set(base):

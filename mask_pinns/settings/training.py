@@ -72,5 +72,5 @@ class WindowSettings:
         0.01
     """
 
-    windows: Sequence[Any] = setting(factory=list, kind=str, many=True)
+    windows: Sequence[int | float | str] = setting(factory=list, kind=int | float | str, many=True)
     window_fresh: float = setting(0.01, kind=ClosedUnitInterval, may_change=True)
