@@ -39,6 +39,8 @@ def picture_grid(problem: Problem) -> Evaluation | Scene:
         return scene(problem)
     if len(problem.domain) <= 2:
         return problem.evaluation()
+    if problem.reference is not None:
+        return _middle_plane(problem.evaluation())
     axes = {}
     for i, name in enumerate(problem.domain.names):
         low, high = problem.domain[name]
@@ -46,6 +48,18 @@ def picture_grid(problem: Problem) -> Evaluation | Scene:
         axes[name] = torch.linspace(low, high, 100, dtype=torch.float64) if i < 2 else middle
     points = mesh(list(axes.values()))
     return Evaluation(axes, points, problem.solution(points))
+
+
+def _middle_plane(grid: Evaluation) -> Evaluation:
+    """The plane of the first two coordinates of a reference's grid, in the middle of the others' stored values."""
+    middle = tuple(slice(None) if i < 2 else slice(n // 2, n // 2 + 1) for i, n in enumerate(grid.shape))
+    axes = {name: axis[part] for (name, axis), part in zip(grid.axes.items(), middle, strict=True)}
+    points, values = (
+        None if x is None else x.reshape(*grid.shape, -1)[middle].reshape(-1, x.shape[1])
+        for x in (grid.points, grid.values)
+    )
+    assert points is not None
+    return Evaluation(axes, points, values)
 
 
 def draw(problem: Problem, grid: Evaluation | Scene, predicted: np.ndarray, title: str) -> Figure:

@@ -44,7 +44,8 @@ def taylor(order: int, digits: int) -> np.ndarray:
         states = [(Decimal(1),) * 3]
         for _ in T[1:]:
             series = coefficients(states[-1], order)
-            states.append(tuple(sum(c * p for c, p in zip(values, powers, strict=True)) for values in series))
+            x, y, z = (sum((c * p for c, p in zip(v, powers, strict=True)), Decimal(0)) for v in series)
+            states.append((x, y, z))
     return np.array(states).T
 
 
