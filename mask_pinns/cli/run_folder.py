@@ -65,7 +65,7 @@ def new_folder(config: SimpleNamespace) -> Path:
     root = Path(config.folder)
     if config.name and (Path(config.name).name != config.name or config.name == ".."):
         raise UsageError(f"--name {config.name} is a path; expected the name of a folder in --folder {root}")
-    if _rank():  # only rank 0 makes the folder and writes in it
+    if process_rank():  # only rank 0 makes the folder and writes in it
         return root / "rank-0-knows"
     stem = config.name or Path(config.problem["name"].rpartition(":")[2]).stem
     names = ([stem] if config.name else []) + [f"{stem}-{i}" for i in range(2 if config.name else 1, 10_000)]
@@ -79,7 +79,7 @@ def new_folder(config: SimpleNamespace) -> Path:
     raise UsageError(f"{root} has too many runs named {stem}; choose another --name")
 
 
-def _rank() -> int:
+def process_rank() -> int:
     """The rank of this process, 0 for the first one."""
     from lightning.pytorch.utilities.rank_zero import rank_zero_only  # not above: a mistake is answered without it
 
@@ -99,7 +99,7 @@ def locked(folder: Path) -> Iterator[Path]:
     """
     if (folder / "checkpoints").is_symlink():
         raise UsageError(links_elsewhere(folder / "checkpoints"))
-    if _rank():  # rank 0 has the lock
+    if process_rank():  # rank 0 has the lock
         yield folder
         return
     with ExitStack() as stack:

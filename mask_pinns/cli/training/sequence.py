@@ -17,14 +17,21 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from mask_pinns.callbacks.summary import RunSummary, finite
 from mask_pinns.callbacks.training_alarms import STANDS_STILL
 from mask_pinns.checkpoints.loading import load_checkpoint, load_weights
 from mask_pinns.cli.configuration import save
 from mask_pinns.cli.run import Run, announce, build, explain, train
-from mask_pinns.cli.run_folder import Stopped, UsageError, find_checkpoint, locked, new_folder, run_folder_of
+from mask_pinns.cli.run_folder import (
+    Stopped,
+    UsageError,
+    find_checkpoint,
+    locked,
+    new_folder,
+    process_rank,
+    run_folder_of,
+)
 from mask_pinns.cli.training.record import Record, Window
 from mask_pinns.cli.training.resume import resumed, unchanged_if_it_fails
 from mask_pinns.cli.training.whole import finish, load_window, write_checkpoint
@@ -59,7 +66,7 @@ def fit_windows(run: Run) -> tuple[Path, int]:
         sequence = Sequence(run, folder, record, planned)
         if sequence.done and (folder / "summary.json").is_file():
             raise UsageError(f"all windows of {folder} are trained already; begin a new run for other settings")
-        if is_first_process():
+        if not process_rank():
             save(config, folder / "config.yaml")
             record.write(folder)
         announce(run, folder, run.ranks)
@@ -67,12 +74,8 @@ def fit_windows(run: Run) -> tuple[Path, int]:
             if code := sequence.train_next():
                 run.console.print(f"ended in {sequence.title(sequence.end)}; go on with --resume {sequence.folder}")
                 return folder, code
-        run.module = finish(run, sequence.folder, sequence.record, sequence.parts, is_first_process())
+        run.module = finish(run, sequence.folder, sequence.record, sequence.parts, not process_rank())
     return folder, 0
-
-
-def is_first_process() -> bool:
-    return not getattr(rank_zero_only, "rank", 0)
 
 
 def _check(run: Run, planned: list[float] | None) -> None:
@@ -81,9 +84,7 @@ def _check(run: Run, planned: list[float] | None) -> None:
     if config.on_stall == "retry" and "--on_stall" in config.typed:
         raise UsageError("--on_stall retry begins a run again as a whole; windows that miss a target: --windows auto")
     if config.trainer.get("max_time"):
-        raise UsageError(
-            "--trainer.max_time is for one training, and each window is one: leave it out, or stop the run"
-        )
+        raise UsageError("--trainer.max_time is for one training, and each window is one: leave it out")
     config.on_stall = "tell"  # the default recipe begins again
     if config.start_from:
         begins = find_checkpoint(config.start_from, Path(config.folder), "best.ckpt")
@@ -196,13 +197,13 @@ class Sequence:
         if last.is_file() and _summary(folder).get("stop_reason") not in FINISHED:
             before = resumed(part, last)
             if before.steps >= part.steps:
-                if is_first_process():
+                if not process_rank():
                     (folder / "summary.json").unlink(missing_ok=True)  # the session was ended after its last step
                 return 0
             with unchanged_if_it_fails(part.module, folder, before.steps):
                 title += f", from step {before.steps:,} on"
                 return train(part, folder, before.checkpoint, before.steps, [*before.observers, *more], title)
-        if is_first_process():
+        if not process_rank():
             shutil.rmtree(folder, ignore_errors=True)  # of a session that ended before its first checkpoint
             folder.mkdir(parents=True)
         if self.parts:
@@ -225,7 +226,7 @@ class Sequence:
                 f"more --steps or another target, and go on with --resume {self.folder}"
             )
         self.record.tries, self.record.end = self.record.tries + 1, new_end
-        if is_first_process():
+        if not process_rank():
             folder.rename(_free(folder.with_name(f"missed-{self.record.tries}-{folder.name}")))
             self.record.write(self.folder)
         self.run.console.print(f"it missed its target: again, only to t = {new_end:g}", highlight=False)
@@ -235,9 +236,9 @@ class Sequence:
         network, (start, end) = part.module.network, part.module.problem.domain["t"]
         best = folder / "checkpoints" / "best.ckpt"
         weights = best if best.is_file() else best.with_name("last.ckpt")
-        load_window(part, weights)
+        content = load_window(part, weights)
         if self.record.first_loss is None:
-            self.record.first_loss = load_checkpoint(weights).get("first_loss")
+            self.record.first_loss = content.get("first_loss")
         assert isinstance(network, JetNetwork)
         gaps = jumps(self.parts[-1], network, part.module.problem) if self.parts else {}
         errors = RunSummary.errors(part.module)["errors"]
@@ -250,8 +251,8 @@ class Sequence:
         self.parts.append(network)
         self.record.windows.append(window)
         self.record.end = None
-        if is_first_process():
-            write_checkpoint(self.run, self.folder, self.record, self.parts)
+        if not process_rank():
+            write_checkpoint(self.run, self.folder, self.record, self.parts, content["schedule"])
             self.record.write(self.folder)
         self.run.console.print(f"window {len(self.parts)}: {window.in_words()}", highlight=False, soft_wrap=True)
 

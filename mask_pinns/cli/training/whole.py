@@ -17,7 +17,7 @@ from mask_pinns.callbacks.figures import draw, picture_grid, save_picture
 from mask_pinns.callbacks.summary import RunSummary, commit, error_rows, versions
 from mask_pinns.callbacks.tensorboard import pixels_of
 from mask_pinns.checkpoints.atomic_files import whole_file
-from mask_pinns.checkpoints.loading import check_checkpoint, load_checkpoint
+from mask_pinns.checkpoints.loading import check_checkpoint
 from mask_pinns.cli.run import Run, make_module
 from mask_pinns.cli.training.record import Record
 from mask_pinns.module import MaskPINN
@@ -26,8 +26,8 @@ from mask_pinns.problems.derived.statement import statement
 from mask_pinns.windows import joined
 
 
-def load_window(part: Run, checkpoint: Path) -> None:
-    """Loads a window's weights from a checkpoint of its training, in their dtype.
+def load_window(part: Run, checkpoint: Path) -> dict[str, Any]:
+    """Loads a window's weights from a checkpoint of its training, in their dtype. Returns the checkpoint's content.
 
     Raises ValueError for a checkpoint of another problem, other settings of the network, or another window.
     """
@@ -37,10 +37,16 @@ def load_window(part: Run, checkpoint: Path) -> None:
     network = part.module.network
     network.to(next(v.dtype for k, v in weights.items() if k in dict(network.named_parameters())))
     network.load_state_dict(weights)
+    return content
 
 
-def write_checkpoint(run: Run, folder: Path, record: Record, parts: Sequence[nn.Module]) -> None:
-    """Writes the solution so far to checkpoints/best.ckpt: that of a MaskPINN with these windows."""
+def write_checkpoint(
+    run: Run, folder: Path, record: Record, parts: Sequence[nn.Module], schedule: dict[str, Any]
+) -> None:
+    """Writes the solution so far to checkpoints/best.ckpt: that of a MaskPINN with these windows.
+
+    schedule: that of the last window's checkpoint, whose phase has the dtype of its weights.
+    """
     module, dtype = run.module, max((next(part.parameters()).dtype for part in parts), key=lambda d: d.itemsize)
     state = {name: value for name, value in module.state_dict().items() if not name.startswith("network.")}
     for k, part in enumerate(parts):
@@ -49,7 +55,7 @@ def write_checkpoint(run: Run, folder: Path, record: Record, parts: Sequence[nn.
     content = {
         "state_dict": state,
         "global_step": sum(window.steps for window in record.windows),
-        "schedule": load_checkpoint(folder / record.windows[-1].weights)["schedule"],  # whose phase has their dtype
+        "schedule": schedule,
         "hyper_parameters": dict(module.hparams) | {"windows": record.ends},
         "statement": statement(module.problem),
         "pytorch-lightning_version": L.__version__,
