@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Timer
 
 from mask_pinns.callbacks.checkpoints import validation_due
 from mask_pinns.module import MaskPINN
-from mask_pinns.process import restore_handlers, set_handlers
+from mask_pinns.process.signals import restore_handlers, set_handlers
 
 REPEAT_SECONDS = 1.0
 """A signal that comes again within this time is the same request: shells and launchers send some of them twice."""

@@ -225,14 +225,8 @@ class Stepper:
         jacobian = self.jacobian
 
         def closure() -> LeastSquares:
-            with torch.no_grad():
-                self._note(*self._over_ranks(*objective.loss(network, points)), points, evaluations)
-            return ResidualSquares(
-                jacobian,
-                points,
-                lambda loss: self._note(loss, {}, points, evaluations),
-                self.host.mean_over_ranks,
-            )
+            note = lambda loss, terms: self._note(loss, terms, points, evaluations)  # noqa: E731
+            return ResidualSquares(jacobian, points, note, self.host.mean_over_ranks)
 
         return closure
 

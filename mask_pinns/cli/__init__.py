@@ -7,16 +7,20 @@
 
 import signal
 
+from mask_pinns.process.machine import prepare
+
 
 def start(prog: str = "mask-pinns") -> int:
     """Runs the command with which Python was called, and returns its exit code.
 
-    Until the imports are done, Ctrl-C ends the process without the traceback that Python shows by default.
+    Until the imports are done, Ctrl-C ends the process without the traceback that Python shows by default. Threads and
+    memory are set for the machine before torch is imported (mask_pinns.process.machine.py).
 
     Args:
         prog: how the command is called, for its help.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    prepare()
     from mask_pinns.cli.main import main
 
     return main(prog=prog)

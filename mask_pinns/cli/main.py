@@ -16,7 +16,7 @@ from mask_pinns.catalog.problem_files import forget_modules
 from mask_pinns.cli.checks import check_environment, idle_flags
 from mask_pinns.cli.parser import PROG, read
 from mask_pinns.cli.run_folder import Stopped, UsageError
-from mask_pinns.process import one_command
+from mask_pinns.process.signals import one_command
 
 LONGEST_MESSAGE = 800
 """Largest number of characters of an error message."""

@@ -27,6 +27,7 @@ from mask_pinns.problems import Data
 from mask_pinns.problems.derived.determinacy import check_dependence, free_fields
 from mask_pinns.problems.derived.families import family_notes, family_parameters
 from mask_pinns.problems.derived.scales import characteristic_scales
+from mask_pinns.process.machine import described
 
 COMPILED_FACTOR = 2.0
 """The time of a compiled evaluation over the time of its matrix products."""
@@ -48,7 +49,9 @@ def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str
     """Returns the lines (label, text) of the plan for a number of steps on these point sets."""
     parameters = sum(p.numel() for p in module.network.parameters())
     dtype = str(next(module.network.parameters()).dtype).removeprefix("torch.")
-    lines = [("network", f"{parameters:,} parameters, {dtype}, on {points['pde'].device}")]
+    device = points["pde"].device
+    lines = [("network", f"{parameters:,} parameters, {dtype}, on {device}")]
+    lines += [("threads", described(torch.get_num_threads()))] if device.type == "cpu" else []
     lines += [("family", f"a problem for each value of {name}, by which nothing has a derivative")
               for name in family_parameters(module.problem)]  # fmt: skip
     lines += _scales(module)

@@ -15,7 +15,7 @@ Legend: N points, P parameters, R rows of a residual, H_in and H_out features be
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,16 @@ from mask_pinns.problems.derived.determinacy import require_independent_points
 
 ROW_TOLERANCE = 1e3
 """Largest difference between a row and its gradient, in units of the rounding error of the row's absolute sum."""
+
+
+class Block(NamedTuple):
+    """Some of the numbers v (R,) of a residual with their derivatives J (R, P), and their part of its mean square,
+    which has no weight."""
+
+    name: str
+    vector: Tensor
+    rows: Tensor
+    mean_square: Tensor
 
 
 class Jacobian:
@@ -70,10 +80,10 @@ class Jacobian:
 
     def blocks(self, points: PointSets) -> Iterator[tuple[Tensor, Tensor]]:
         """Blocks (v, J) of shapes (R,) and (R, P) that make up the residual vector and its Jacobian."""
-        for _, vector, rows in self.named_blocks(points):
-            yield vector, rows
+        for block in self.named_blocks(points):
+            yield block.vector, block.rows
 
-    def named_blocks(self, points: PointSets) -> Iterator[tuple[str, Tensor, Tensor]]:
+    def named_blocks(self, points: PointSets) -> Iterator[Block]:
         """The blocks with the names of their residuals."""
         for term, x, count in self._pieces(points):
             yield from self._block(term, x, count)
@@ -108,7 +118,7 @@ class Jacobian:
             for part in x.split(size, 1):
                 yield term, part.reshape(-1, x.shape[2]), x.shape[1]
 
-    def _block(self, term: Condition, x: Tensor, count: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+    def _block(self, term: Condition, x: Tensor, count: int) -> Iterator[Block]:
         """A block for each residual of one term, at some of its `count` points on each piece."""
         per_point = self._per_point(len(x))
         derivatives = self.objective.needs[term.name].derivatives
@@ -120,28 +130,27 @@ class Jacobian:
             for name, residual in residuals.items():
                 vector = residual.scaled_to(count)
                 rows = len(self.objective.places[term.name]) if term.paired else 1
-                yield name, vector.detach(), self._rows(vector, products, per_point, rows)
+                square = residual.vector.detach().square().sum() / count
+                yield Block(name, vector.detach(), self._rows(vector, products, per_point, rows), square)
 
     def _rows(self, vector: Tensor, products: list[Product], per_point: dict[str, Tensor], rows: int) -> Tensor:
-        """(R, P): the derivatives of each number of the vector, which depends on `rows` rows of the network."""
-        trained = {id(p) for p in self.parameters.values()}
-        outputs = [
-            (product, m) for product in products if id(product.weight) in trained for m in product.output.streams
-        ]
+        """(R, P): the derivatives of each number of the vector, which depends on `rows` rows of the network.
+
+        In memory it is J', (P, R): a row of J' is filled along the points, and J'J multiplies such rows.
+        """
+        names = {id(p): k for k, p in self.parameters.items()}
+        outputs = [(product, m) for product in products if id(product.weight) in names for m in product.output.streams]
         inputs: list[Any] = [product.output.streams[m] for product, m in outputs] + list(per_point.values())
         adjoints = torch.autograd.grad(vector.sum(), inputs, retain_graph=True, allow_unused=True)
         sizes = [p.numel() for p in self.parameters.values()]
-        jacobian = vector.new_zeros(rows * len(vector), sum(sizes))
-        columns = dict(zip(self.parameters, jacobian.split(sizes, 1), strict=True))
+        transposed = vector.new_empty(sum(sizes), rows * len(vector))
+        columns = _Columns(dict(zip(self.parameters, transposed.split(sizes), strict=True)))
         for name, adjoint in zip(per_point, adjoints[len(outputs) :], strict=True):
-            if adjoint is not None:
-                columns[name].copy_(adjoint)
-        blocks = {id(p): columns[k].unflatten(1, p.shape) for k, p in self.parameters.items()}
+            columns.add(name, adjoint)
         for (product, m), adjoint in zip(outputs, adjoints, strict=False):
-            if adjoint is not None:  # (N, H_out, H_in) += (N, H_out, 1) (N, 1, H_in)
-                blocks[id(product.weight)].addcmul_(
-                    adjoint.unsqueeze(2), product.input.streams[m].detach().unsqueeze(1)
-                )
+            columns.add(names[id(product.weight)], adjoint, product.input.streams[m].detach())
+        columns.fill_others()
+        jacobian = transposed.T
         return jacobian if rows == 1 else jacobian.unflatten(0, (rows, len(vector))).sum(0)
 
     def check(self, points: PointSets) -> None:
@@ -150,8 +159,8 @@ class Jacobian:
             x = points[term.name]
             residuals = self.objective.residuals_at(self.network, term, x)
             count = len(x) // len(self.objective.places[term.name])
-            for residual, (_, _, rows) in zip(residuals.values(), self._block(term, x, count), strict=True):
-                for number, row in zip(residual.scaled_to(count), rows, strict=True):
+            for residual, block in zip(residuals.values(), self._block(term, x, count), strict=True):
+                for number, row in zip(residual.scaled_to(count), block.rows, strict=True):
                     self._check_row(number, row)
 
     def _check_row(self, number: Tensor, row: Tensor) -> None:
@@ -166,3 +175,32 @@ class Jacobian:
                     f"Gauss-Newton cannot tell the points' shares in parameter {name!r}: it is neither in a "
                     "linear map on jets nor one number per unit; use another optimizer, e.g. ssbroyden"
                 )
+
+
+class _Columns:
+    """The columns of J by parameter, (H, N) or (H_out H_in, N), not yet set at the start; each is a sum."""
+
+    def __init__(self, columns: dict[str, Tensor]) -> None:
+        self.columns, self.begun = columns, set[str]()
+
+    def add(self, name: str, adjoint: Tensor | None, features: Tensor | None = None) -> None:
+        """Adds adjoint (N, H), or its outer products with the features (N, H_in) in front of a weight."""
+        if adjoint is None:
+            return
+        column, left = self.columns[name], adjoint.T.contiguous()
+        right = None
+        if features is not None:  # (H_out, H_in, N) += (H_out, 1, N) (1, H_in, N)
+            left, right = left.unsqueeze(1), features.T.contiguous().unsqueeze(0)
+            column = column.unflatten(0, (left.shape[0], right.shape[1]))
+        if name in self.begun:
+            column.add_(left) if right is None else column.addcmul_(left, right)
+        elif right is None:
+            column.copy_(left)
+        else:
+            torch.mul(left, right, out=column)
+        self.begun.add(name)
+
+    def fill_others(self) -> None:
+        """Sets the columns to which nothing was added to zero."""
+        for name in self.columns.keys() - self.begun:
+            self.columns[name].zero_()

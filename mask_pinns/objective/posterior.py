@@ -81,7 +81,7 @@ class Posterior:
         most = max(precisions.values())
         width = sum(p.numel() for p in jacobian.parameters.values())
         triangle, slope = torch.zeros(0, width, dtype=torch.float64), torch.zeros(width, dtype=torch.float64)
-        for name, vector, rows in self.jacobian.named_blocks(points):
+        for name, vector, rows, _ in self.jacobian.named_blocks(points):
             scaled = rows.double().cpu() * precisions.get(name, most) ** 0.5
             triangle = torch.linalg.qr(torch.cat([triangle, scaled]), mode="r").R
             slope += rows.double().cpu().T @ vector.double().cpu() * precisions.get(name, most)
@@ -97,8 +97,8 @@ class Posterior:
         """n of each residual of measurements."""
         objective, found = self.jacobian.objective, {}
         vectors: dict[str, list[Tensor]] = {}
-        for name, vector, _ in self.jacobian.named_blocks(points):
-            vectors.setdefault(name, []).append(vector)
+        for block in self.jacobian.named_blocks(points):
+            vectors.setdefault(block.name, []).append(block.vector)
         for name, (count, known) in measured(objective.terms, objective.problem.domain.names).items():
             if not objective.weight_of(name):
                 continue

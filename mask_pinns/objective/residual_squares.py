@@ -17,7 +17,8 @@ class ResidualSquares:
     Args:
         jacobian: Jacobian of the weighted residuals.
         points: points of every term.
-        note: function that is called with the loss at every evaluation.
+        note: function that is called with the loss at every evaluation, and with the terms' mean squares by name at
+            the first one, which comes with the Jacobian.
         over_ranks: the mean of a tensor over the ranks; None if there is only one.
     """
 
@@ -25,21 +26,31 @@ class ResidualSquares:
         self,
         jacobian: Jacobian,
         points: PointSets,
-        note: Callable[[Tensor], None] = lambda loss: None,
+        note: Callable[[Tensor, dict[str, Tensor]], None] = lambda loss, terms: None,
         over_ranks: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.jacobian, self.points, self.note, self.over_ranks = jacobian, points, note, over_ranks
+        self._begun = False
 
     @torch.no_grad()
     def residuals(self) -> tuple[Tensor, Tensor]:
         """This rank's residuals at the current parameters, in the order of the blocks; the loss of all ranks."""
         vector = self.jacobian.vector(self.points)
         loss = self.total(vector @ vector)
-        self.note(loss)
+        self.note(loss, {})
         return vector, loss
 
     def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self.jacobian.blocks(self.points)
+        terms: dict[str, Tensor] = {}
+        squares: list[Tensor] = []
+        for name, vector, rows, square in self.jacobian.named_blocks(self.points):
+            squares.append(vector @ vector)
+            terms[name] = terms[name] + square if name in terms else square
+            yield vector, rows
+        if not self._begun:
+            self._begun = True
+            values = self.total(torch.stack([torch.stack(squares).sum(), *terms.values()]))
+            self.note(values[0], dict(zip(terms, values[1:], strict=True)))
 
     def total(self, x: Tensor) -> Tensor:
         return x if self.over_ranks is None else self.over_ranks(x)

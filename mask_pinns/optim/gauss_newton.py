@@ -35,6 +35,12 @@ SUFFICIENT_DECREASE = 0.5
 """Ratio of actual to predicted decrease from which on a step gets no more corrections."""
 
 
+LEAST_DAMPING = 0.1
+"""Least damping to try, in units of the rounding error of the trace of J'J."""
+EASE = 0.9
+"""Factor by which a step lowers the least damping at which a factorization is known to exist."""
+
+
 class GaussNewton(Optimizer):
     """Adaptive-ratio Levenberg-Marquardt. `step(closure)`: the closure returns a `LeastSquares`.
 
@@ -93,21 +99,26 @@ class GaussNewton(Optimizer):
         solver = self._solver(problem, group["largest"])
         state = self.state[self.parameters[0]]
         trial = _TrialParameters(self.parameters, problem)
-        damping = max(self._first_damping(solver), torch.finfo(solver.loss.dtype).eps * solver.scale)
-        for failed in range(group["tries"]):
-            if self._try_step(solver, trial, damping):
-                state["damping"], state["bold"] = damping, failed == 0
-                return solver.loss
+        damping = max(self._first_damping(solver), self._least_damping(solver))
+        taken = False
+        for tried in range(group["tries"]):
+            linear_step = solver.step(damping)
+            if linear_step is None:
+                state["least"] = damping * group["grow"] / solver.scale
+            taken = linear_step is not None and self._try_step(solver, trial, linear_step, damping)
+            if taken:
+                state["bold"] = tried == 0
+                break
             damping *= group["grow"]
-        trial.restore()
-        state["damping"], state["bold"] = damping, False
+        if not taken:
+            trial.restore()
+            state["bold"] = False
+        state["damping"] = damping
         return solver.loss
 
-    def _try_step(self, solver: LinearSolver, trial: _TrialParameters, damping: float) -> bool:
+    def _try_step(self, solver: LinearSolver, trial: _TrialParameters, linear_step: Tensor, damping: float) -> bool:
         """Takes the best of the linear and the corrected steps; returns whether the loss decreases enough."""
-        group, linear_step = self.param_groups[0], solver.step(damping)
-        if linear_step is None:
-            return False
+        group = self.param_groups[0]
         step = group["lr"] * linear_step
         predicted_decrease, prediction = solver.predicted(step), solver.v + solver.jvp(step)
         if not predicted_decrease > 0:
@@ -142,6 +153,17 @@ class GaussNewton(Optimizer):
         if "damping" not in state:
             return float(group["damping"] * solver.scale)
         return float(state["damping"] / (group["shrink"] if state["bold"] else group["grow"]))
+
+    def _least_damping(self, solver: LinearSolver) -> float:
+        """The least damping to try: below it, rounding errors are expected to leave no factorization.
+
+        A factorization that failed raises it; each step lowers it a little, since the errors change.
+        """
+        state = self.state[self.parameters[0]]
+        size = sum(p.numel() for p in self.parameters)
+        rounding = LEAST_DAMPING * torch.finfo(solver.loss.dtype).eps * size
+        state["least"] = max(rounding, EASE * state.get("least", 0.0))
+        return float(state["least"] * solver.scale)
 
     def _solver(self, problem: LeastSquares, largest: int) -> LinearSolver:
         size, rows = sum(p.numel() for p in self.parameters), problem.rows

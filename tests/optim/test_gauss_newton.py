@@ -250,3 +250,33 @@ def test_corrections_end_where_one_does_not_halve_the_loss() -> None:
     ratios = [later / earlier for earlier, later in pairwise(losses)]
     assert 1 < len(losses) < 51
     assert all(ratio < 0.5 for ratio in ratios[:-1]) and ratios[-1] >= 0.5
+
+
+def test_a_damping_without_factorization_is_not_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding errors leave no factorization below some damping; that costs a try once, not in every step."""
+    problem, limit, failures = curve(), 1e-3, []
+    optimizer, step = GaussNewton(problem.parameters, shrink=10.0), ParameterSpace.step
+
+    def limited(solver: ParameterSpace, damping: float) -> Tensor | None:
+        failures[-1] += damping < limit * solver.scale
+        return None if damping < limit * solver.scale else step(solver, damping)
+
+    monkeypatch.setattr(ParameterSpace, "step", limited)
+    for _ in range(12):
+        failures.append(0)
+        optimizer.step(lambda: problem)
+    assert 1 <= sum(failures) <= 5, "one in every step without a memory"
+    least = optimizer.state[problem.parameters[0]]["least"]
+    assert limit <= least <= 3 * limit / 0.9
+
+
+def test_the_least_damping_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A factorization may fail by chance: each step allows a little less again, down to what rounding errs."""
+    problem = curve()
+    optimizer = GaussNewton(problem.parameters)
+    optimizer.step(lambda: problem)
+    state = optimizer.state[problem.parameters[0]]
+    state["least"] = 1e-2
+    for _ in range(60):
+        optimizer.step(lambda: problem)
+    assert state["least"] < 1e-4
