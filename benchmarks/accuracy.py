@@ -2,13 +2,17 @@
 
     python benchmarks/accuracy.py                                all recipes, seeds 0 1 2 (hours)
     python benchmarks/accuracy.py --only wave burgers --seeds 0  these recipes; stored runs of other seeds stay
+    python benchmarks/accuracy.py --variants mask plain          with the mask, and the same without it
+    python benchmarks/accuracy.py --before CHECKOUT              in turn with an older checkout and its own recipes
     python benchmarks/accuracy.py --table                        a table of the stored results, in Markdown, and their
                                                                  curves, results/accuracy.png
 
 Each run is `python train.py --config configs/<recipe>.yaml --seed SEED` in a separate process; `default-<Problem>` is
 `python train.py --problem benchmarks/unseen.py:<Problem>`, a problem on which nothing was tuned. Recorded: relative L2
-and largest error of the final weights, seconds of training (validation and figures included), parameters, loss. Runs
-end after their steps or at a loss; the known solution is used for the table alone, and never to choose anything.
+and largest error of the final weights, seconds of training (validation and figures included), seconds to 1e-3, 1e-5 and
+1e-7, how far the masks are open at the end (the mean of m(z) over units and points), parameters, loss. Runs end after
+their steps or at a loss; the known solution is used for the table alone, and never to choose anything. A run in time
+windows has an error as a whole only in its last window.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
+import os
 import statistics
 import subprocess
 import sys
@@ -23,7 +29,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from matplotlib.figure import Figure
+
+from mask_pinns import MaskPINN, PointsDataModule
+from mask_pinns.jets.layers import Activation
 
 ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "accuracy.json"
@@ -31,33 +41,91 @@ RECIPES = {p.stem: ["--config", str(p)] for p in sorted((ROOT / "configs").glob(
     f"default-{name}": ["--problem", f"{ROOT / 'benchmarks/unseen.py'}:{name}"]
     for name in ("AdvectionDiffusion", "Fisher", "Poisson3D", "Schrodinger")
 }
+VARIANTS: dict[str, list[str]] = {"mask": [], "plain": ["--mask", "false"]}
+"""Words that are added to a recipe's command; results of `plain` are stored as RECIPE without mask."""
+LEVELS = (1e-3, 1e-5, 1e-7)
+"""Relative errors to which the time is told."""
 STORED_KEYS = ("seed", "rel_l2", "max_error", "loss", "steps", "wall_s", "s_per_step", "parameters", "optimizer",
                "dtype", "stop_reason", "device", "versions", "commit")  # fmt: skip
 """Keys of summary.json that are stored."""
 
 
-def run(recipe: str, seed: int, folder: str) -> dict[str, Any]:
-    """One run of a recipe: its summary, and the curve of relative L2 against steps."""
-    name = f"{recipe}-{seed}"
-    flags = [*RECIPES[recipe], "--seed", str(seed), "--folder", folder]
-    subprocess.run([sys.executable, str(ROOT / "train.py"), *flags, "--name", name], check=True, cwd=ROOT)
-    summary = json.loads((Path(folder) / name / "summary.json").read_text())
-    with (Path(folder) / name / "metrics.csv").open(newline="") as file:
-        curve = [(int(r["step"]), float(r["val/rel_l2"])) for r in csv.DictReader(file) if r.get("val/rel_l2")]
-    return {key: summary[key] for key in STORED_KEYS} | {"curve": curve}
+def run(recipe: str, seed: int, folder: str, root: Path = ROOT, variant: str = "mask") -> dict[str, Any]:
+    """One run of a recipe: its summary, the curve of relative L2 against steps, and how far its masks are open."""
+    label = f"{recipe}-{seed}"
+    flags = [word.replace(str(ROOT), str(root)) for word in RECIPES[recipe]]
+    flags += [*VARIANTS[variant], "--seed", str(seed), "--folder", folder, "--name", label]
+    path = {"PYTHONPATH": str(root)} if root != ROOT else {}
+    subprocess.run([sys.executable, str(root / "train.py"), *flags], check=True, cwd=root, env=os.environ | path)
+    out = Path(folder) / label
+    summary = json.loads((out / "summary.json").read_text())
+    stored = {key: summary.get(key) for key in STORED_KEYS}
+    if variant == "mask" and root == ROOT:
+        stored["openness"] = openness(out / "checkpoints" / "best.ckpt")
+    if "windows" not in summary:
+        return stored | {"curve": curve(out / "metrics.csv")}
+    windows = json.loads((out / "windows.json").read_text())["windows"]
+    before = sum(w["wall_s"] for w in windows[:-1])
+    last = curve(out / f"window-{len(windows)}" / "metrics.csv")
+    pace = windows[-1]["wall_s"] / windows[-1]["steps"]
+    return stored | {"windows": len(windows), "begins_s": before, "last_s_per_step": pace, "curve": last}
+
+
+def curve(path: Path) -> list[tuple[int, float]]:
+    """Relative L2 after steps, from a run's metrics.csv."""
+    with path.open(newline="") as file:
+        return [(int(r["step"]), float(r["val/rel_l2"])) for r in csv.DictReader(file) if r.get("val/rel_l2")]
+
+
+def openness(checkpoint: Path) -> float | None:
+    """The mean of m(z) over all masked units at 2,000 points; None without masks."""
+    module = MaskPINN.load_from_checkpoint(checkpoint)
+    means: list[float] = []
+    for layer in module.network.modules():
+        if isinstance(layer, Activation) and layer.alpha is not None:
+            layer.register_forward_pre_hook(lambda layer, z: means.append(float(layer.openness(z[0].value).mean())))
+    x = PointsDataModule(module.problem, points={"pde": 2000}).draw(0)["pde"]
+    with torch.no_grad():
+        module(x.to(next(module.parameters()).dtype))
+    return statistics.mean(means) if means else None
+
+
+def timed_curve(run: dict[str, Any]) -> list[tuple[float, float]]:
+    """Seconds of training and relative L2; of a run in windows, those in the last one. The end is the last point."""
+    begin, pace = run.get("begins_s", 0.0), run.get("last_s_per_step", run["s_per_step"])
+    return [(begin + step * pace, error) for step, error in run["curve"]] + [(run["wall_s"], run["rel_l2"])]
+
+
+def seconds_to(run: dict[str, Any], level: float) -> float:
+    """Seconds of training to a relative L2; infinite if it is not reached."""
+    return min((seconds for seconds, error in timed_curve(run) if error <= level), default=math.inf)
+
+
+def median_openness(runs: list[dict[str, Any]]) -> str:
+    known = [run["openness"] for run in runs if run.get("openness") is not None]
+    return f"{statistics.median(known):.2f}" if known else ""
+
+
+def median_seconds(runs: list[dict[str, Any]], level: float) -> str:
+    seconds = statistics.median(seconds_to(run, level) for run in runs)
+    return f"{seconds:.0f}" if seconds < math.inf else "-"
 
 
 def table(results: dict[str, Any]) -> str:
     """The results in Markdown."""
     lines = [
-        "| recipe | relative L2, median (worst) | max error, median | training | parameters | seeds |",
-        "|---|---|---|---|---|---|",
+        "| recipe | relative L2, median (worst) | max error, median | training | s to 1e-3, 1e-5, 1e-7 | masks open "
+        "| parameters | seeds |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for recipe, runs in sorted(results.items()):
         errors, worst = [r["rel_l2"] for r in runs], [r["max_error"] for r in runs]
         lines.append(
             f"| `{recipe}` | {statistics.median(errors):.1e} ({max(errors):.1e}) | {statistics.median(worst):.1e} "
-            f"| {statistics.median([r['wall_s'] for r in runs]):.0f} s | {runs[0]['parameters']:,} "
+            f"| {statistics.median([r['wall_s'] for r in runs]):.0f} s "
+            f"| {', '.join(median_seconds(runs, level) for level in LEVELS)} "
+            f"| {median_openness(runs)} "
+            f"| {runs[0]['parameters']:,} "
             f"| {', '.join(str(r['seed']) for r in runs)} |"
         )
     return "\n".join(lines)
@@ -71,8 +139,7 @@ def draw(results: dict[str, Any]) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axis, (recipe, runs) in zip(axes, sorted(results.items()), strict=False):
         for run in runs:
-            steps, errors = zip(*(run["curve"] or [(0, float("nan"))]), strict=True)
-            axis.plot([step * run["s_per_step"] for step in steps], errors, label=f"seed {run['seed']}")
+            axis.plot(*zip(*timed_curve(run), strict=True), label=f"seed {run['seed']}")
         axis.legend(fontsize="x-small")
         axis.set(title=recipe, yscale="log", xlabel="s")
         axis.grid(alpha=0.3)
@@ -83,19 +150,31 @@ def draw(results: dict[str, Any]) -> Figure:
     return figure
 
 
+def name(recipe: str, variant: str) -> str:
+    """Under which name the results of a recipe are stored."""
+    return recipe + {"mask": "", "plain": " without mask", "before": " before"}[variant]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["mask"])
+    parser.add_argument("--before", type=Path, help="an older checkout, whose recipes run in turn with these")
     parser.add_argument("--table", action="store_true", help="only show what is stored")
     arguments = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
     for recipe in [] if arguments.table else arguments.only:
-        with tempfile.TemporaryDirectory() as folder:
-            new = {seed: run(recipe, seed, folder) for seed in arguments.seeds}
-        by_seed = {r["seed"]: r for r in results.get(recipe, [])} | new
-        results[recipe] = [by_seed[seed] for seed in sorted(by_seed)]
-        RESULT.write_text(json.dumps(results, indent=1) + "\n")  # after each recipe: an interrupt loses only one
+        contestants = {name(recipe, variant): (ROOT, variant) for variant in arguments.variants}
+        if arguments.before:
+            contestants[name(recipe, "before")] = (arguments.before.resolve(), "mask")
+        for seed in arguments.seeds:
+            for key, (root, variant) in contestants.items():
+                with tempfile.TemporaryDirectory() as folder:
+                    new = run(recipe, seed, folder, root, variant)
+                by_seed = {r["seed"]: r for r in results.get(key, [])} | {seed: new}
+                results[key] = [by_seed[seed] for seed in sorted(by_seed)]
+                RESULT.write_text(json.dumps(results, indent=1) + "\n")  # after each run: an interrupt loses only one
     if results:
         draw(results).savefig(RESULT.with_suffix(".png"), dpi=80)
     print(table(results))

@@ -36,16 +36,16 @@ TRIALS = 3
 """Evaluations of the residuals in a least-squares step: one for each damping that is tried, one for the correction."""
 
 
-def plan_table(module: MaskPINN, points: PointSets, steps: int) -> Table:
-    """Returns the plan as a table."""
+def plan_table(module: MaskPINN, points: PointSets, steps: int, windows: list[float] | None = None) -> Table:
+    """Returns the plan as a table; `windows`: the ends of the time windows of which this one is the first."""
     table = Table(show_header=False, title=f"{module.problem.title}: the plan")
     with evaluation_mode(module):
-        for label, text in plan(module, points, steps):
+        for label, text in plan(module, points, steps, windows):
             table.add_row(label, text)
     return table
 
 
-def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str]]:
+def plan(module: MaskPINN, points: PointSets, steps: int, windows: list[float] | None = None) -> list[tuple[str, str]]:
     """Returns the lines (label, text) of the plan for a number of steps on these point sets."""
     parameters = sum(p.numel() for p in module.network.parameters())
     dtype = str(next(module.network.parameters()).dtype).removeprefix("torch.")
@@ -61,7 +61,14 @@ def plan(module: MaskPINN, points: PointSets, steps: int) -> list[tuple[str, str
         ("phases", "; ".join(f"{phase} (lr {phase.lr or phase.method.lr:g})" for phase in module.schedule.phases))
     ]
     cost = _cost(module, points, steps)
-    return lines + _costs(module, cost, steps) + _least_squares(module, cost, parameters)
+    lines += _costs(module, cost, steps) + _least_squares(module, cost, parameters)
+    return lines + ([("all windows", _all_windows(windows, steps, cost.run))] if windows else [])
+
+
+def _all_windows(ends: list[float], steps: int, seconds: float) -> str:
+    """Describes the windows and their cost together, if each one takes all of its steps."""
+    times = ", ".join(f"{end:.4g}" for end in ends)
+    return f"{len(ends)}, which end at t = {times}: {len(ends) * steps:,} steps, about {duration(len(ends) * seconds)}"
 
 
 def notes(module: MaskPINN) -> list[str]:

@@ -245,8 +245,11 @@ def announce(run: Run, folder: Path, ranks: int) -> None:
         run.console.print(f"points of {uneven} do not divide by {ranks} processes: rounded up")
 
 
-def explain(run: Run) -> None:
-    """Prints the plan of the training, with an estimate of the time of a step on this machine."""
+def explain(run: Run, windows: list[float] | None = None) -> None:
+    """Prints the plan of the training, with an estimate of the time of a step on this machine.
+
+    windows: the ends of the time windows of which this training is the first.
+    """
     trainer = make_trainer(run.config, logger=False)
     if not trainer.is_global_zero:
         return
@@ -255,4 +258,4 @@ def explain(run: Run) -> None:
     run.module.to(device)
     dtype = next(run.module.network.parameters()).dtype
     points = run.data.draw(0, 0, trainer.world_size, device, dtype)
-    run.console.print(plan_table(run.module, points, run.steps))
+    run.console.print(plan_table(run.module, points, run.steps, windows))

@@ -97,3 +97,12 @@ def test_rows_are_counted_once_for_each_number_of_points() -> None:
     assert jacobian.rows(data.draw(0)) == jacobian.rows(data.draw(1)) == 9 + 2 * 5 + 2 * 4
     assert len(evaluations) == 1
     assert jacobian.rows(PointsDataModule(problem, points=20).draw(0)) == 20 + 2 * 2 + 2 * 2
+
+
+def test_a_condition_that_holds_by_symmetry_is_no_mistake() -> None:
+    """Odd in x and y and periodic, the network is zero on the boundary: rows there are sums that cancel."""
+    words = {"embedding": {"periodic": ["x", "y"], "harmonics": 6}, "symmetry": {"x": "odd", "y": "odd"}}
+    module = MaskPINN("helmholtz", {"name": "masked", "width": 8, "blocks": 1, "activation": "sin"}, **words)
+    for module_of_dtype in (module.float(), module.double()):
+        like = next(module_of_dtype.parameters())
+        Jacobian(module.objective, module.network).check(module.objective.check_points(like))

@@ -215,6 +215,7 @@ def test_what_cannot_be_done_in_windows_answers_in_one_line(command, tmp_path: P
 def test_the_plan_tells_of_windows(command) -> None:
     code, out, err = command("--windows", "5", "--dry_run", "--steps", "7")
     assert code == 0 and "window 1 of 5: t from 0 to 1" in out, err
+    assert "5, which end at t = 1, 2, 3, 4, 5: 35 steps" in " ".join(out.split()).replace(" │ │ │ ", " "), out
 
 
 def test_the_report_shows_all_windows(command, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def fit_windows(run: Run) -> tuple[Path, int]:
     if config.explain or config.dry_run:
         first = Sequence(run, Path(), Record([]), planned)
         run.console.print(f"{first.title(first.end)}; each window as follows", highlight=False)
-        explain(first.built(first.end))
+        explain(first.built(first.end), planned)
     if config.dry_run:
         return Path(), 0
     with _folder(config) as folder:
