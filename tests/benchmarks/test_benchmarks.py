@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers import small_network
 
-from mask_pinns import Objective
+from mask_pinns import MaskPINN, Objective
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.jets.activations import ACTIVATIONS
 
@@ -121,3 +121,28 @@ def test_the_spread_is_drawn(initial_spread, tmp_path: Path, monkeypatch: pytest
     assert out.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
     (cells,) = json.loads(out.with_suffix(".json").read_text()).values()
     assert [c["options"]["mask_init"] for c in cells] == [0.25, 0.5, 1.0, 2.0, 5.0, 20.0]
+
+
+def test_times_to_errors_count_the_windows_before_the_last() -> None:
+    accuracy = load("accuracy")
+    plain = {"curve": [(10, 1e-2), (20, 1e-4)], "s_per_step": 0.5, "wall_s": 12.0, "rel_l2": 9e-6}
+    assert [accuracy.seconds_to(plain, level) for level in (1e-3, 1e-5, 1e-7)] == [10.0, 12.0, float("inf")]
+    windows = plain | {"begins_s": 100.0, "last_s_per_step": 2.0, "wall_s": 150.0}
+    assert [accuracy.seconds_to(windows, level) for level in (1e-3, 1e-5)] == [140.0, 150.0]
+    assert accuracy.median_seconds([plain, plain | {"rel_l2": 1.0}, windows], 1e-5) == "150"
+    text = accuracy.table({"a": [{"seed": 0, "max_error": 1.0, "parameters": 7, "openness": 0.25} | plain]})
+    assert "| 10, 12, - | 0.25 |" in text.splitlines()[-1]
+
+
+def test_openness_is_the_mean_of_all_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accuracy, module = load("accuracy"), MaskPINN("wave", {"name": "masked", "width": 4, "blocks": 1})
+    monkeypatch.setattr(accuracy.MaskPINN, "load_from_checkpoint", lambda path: module)
+    opened = accuracy.openness(tmp_path)
+    assert 0 < opened < 1
+    for name, parameter in module.named_parameters():
+        if name.endswith("alpha"):
+            torch.nn.init.constant_(parameter, 1e4)
+    assert opened < accuracy.openness(tmp_path) <= 1
+    plain = MaskPINN("wave", {"name": "masked", "width": 4, "blocks": 1, "mask": False})
+    monkeypatch.setattr(accuracy.MaskPINN, "load_from_checkpoint", lambda path: plain)
+    assert accuracy.openness(tmp_path) is None
