@@ -14,7 +14,7 @@ def start(prog: str = "mask-pinns") -> int:
     """Runs the command with which Python was called, and returns its exit code.
 
     Until the imports are done, Ctrl-C ends the process without the traceback that Python shows by default. Threads and
-    memory are set for the machine before torch is imported (mask_pinns.process.machine.py).
+    memory are set for the machine before torch is imported (`mask_pinns/process/machine.py`).
 
     Args:
         prog: how the command is called, for its help.
