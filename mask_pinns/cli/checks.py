@@ -192,7 +192,6 @@ def _idle_in_training(config: SimpleNamespace, module: MaskPINN) -> dict[str, st
         "statistics_every": recorded,
         "statistics_probes": recorded,
         "window_fresh": "" if config.windows else "there is one network for all times: add --windows",
-        "windows": "" if config.windows else "it has no value, so there is one network for all times",
     }
     return {name: reason for name, reason in reasons.items() if reason}
 

@@ -117,6 +117,8 @@ def read(argv: Iterable[str], prog: str = PROG) -> tuple[str, SimpleNamespace]:
             raise UsageError(f"{key} is empty (null); give it a value or leave it out")
     settings = plain(config.as_dict())
     settings["problem"]["name"] = located(settings["problem"]["name"])  # found from any folder when the run goes on
+    if list(map(str, settings["windows"])) == ["1"]:
+        settings["windows"] = []  # one network for all times, as without windows
     checks.check_settings(settings)
     flags = [word.partition("=")[0] for word in words if word.startswith("--")]
     return command, SimpleNamespace(**settings, typed=flags)

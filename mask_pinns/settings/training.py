@@ -61,8 +61,8 @@ class WindowSettings:
 
     Args:
         windows: --windows 4 cuts the time in four; --windows 0.2 0.5 at these times; auto: the next length follows from
-            how soon the last window reached its target, and one that misses it is halved. --steps are those of each
-            window
+            how soon the last window reached its target, and one that misses it is halved; 1: one network for all
+            times, also where a recipe has windows. --steps are those of each window
         window_fresh: share of fresh random weights at the start of a window, the others are those of the window
             before it; 1: all are fresh
 

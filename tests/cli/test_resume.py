@@ -57,7 +57,7 @@ def test_predict_on_points_from_a_file(command, tmp_path: Path) -> None:
 
 
 def test_embedding_and_exact_conditions_train_and_resume(command, tmp_path: Path) -> None:
-    flags = ("--problem", "convection", "--periodic", "x", "--fourier", "4", "--exact", "all")
+    flags = ("--problem", "convection", "--windows", "1", "--periodic", "x", "--fourier", "4", "--exact", "all")
     assert command("--steps", "4", *flags, "--name", "whole")[0] == 0
     assert command("--steps", "2", *flags, "--name", "half")[0] == 0
     assert command("--resume", str(tmp_path / "runs/half"), "--steps", "4", tiny=False)[0] == 0

@@ -32,6 +32,8 @@ def test_a_run_in_windows_is_one_solution(command, tmp_path: Path) -> None:
     record, summary = (json.loads((run / f"{name}.json").read_text()) for name in ("windows", "summary"))
     assert [w["end"] for w in record["windows"]] == pytest.approx([5 / 3, 10 / 3, 5.0])
     assert summary["steps"] == 18 and len(summary["windows"]) == 3 and summary["largest_jump"] <= 1e-12
+    last = [json.loads((run / f"window-{k}/summary.json").read_text())["loss"] for k in (1, 2, 3)]
+    assert summary["loss"] == max(last) and summary["val_loss"] == max(w["loss"] for w in record["windows"])
     assert summary["errors"]["u"]["rel_l2"] > 0 and (run / "solution.png").is_file()
     assert sorted(p.name for p in run.glob("window-*")) == ["window-1", "window-2", "window-3"]
     assert all((run / f"window-{k}" / "drift.csv").is_file() for k in (1, 2, 3))
@@ -115,6 +117,7 @@ def test_resume_refuses_what_the_windows_were_not_trained_for(command, tmp_path:
     files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
     for flags, message in [
         (["--windows", "4"], "was begun with --windows 3, not 4"),
+        (["--windows", "1"], "is a run in time windows"),
         (["--problem.c", "3"], "is of another problem: problem.c 1.0 there, 3.0 here"),
         (["--width", "7"], "is of another network: network.width 6 there, 7 here"),
         (["--steps", "9"], "are trained already"),

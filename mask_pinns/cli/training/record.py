@@ -29,6 +29,7 @@ class Window:
         stop_reason: why its training ended.
         share: the share of its steps that it needed.
         device: on which it was trained.
+        trained_loss: loss of the last step.
     """
 
     start: float
@@ -42,6 +43,7 @@ class Window:
     stop_reason: str
     share: float
     device: str
+    trained_loss: float | None = None
 
     def in_words(self) -> str:
         """All of it in a line."""

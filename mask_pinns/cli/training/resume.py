@@ -16,7 +16,8 @@ from mask_pinns.checkpoints.compatibility import changes, differing
 from mask_pinns.checkpoints.loading import check_resume
 from mask_pinns.cli.configuration import load_yaml
 from mask_pinns.cli.run import Run
-from mask_pinns.cli.run_folder import run_folder_of
+from mask_pinns.cli.run_folder import UsageError, run_folder_of
+from mask_pinns.cli.training.record import FILE as WINDOWS
 from mask_pinns.module import MaskPINN
 from mask_pinns.settings import (
     LossSettings,
@@ -42,7 +43,10 @@ class Resumed(NamedTuple):
 
 def resumed(run: Run, checkpoint: Path) -> Resumed:
     """Checks a checkpoint, and prints which settings change in this session. Raises ValueError if it does not fit."""
-    content, run_file = check_resume(checkpoint, run.module, run.dtype), run_folder_of(checkpoint) / "config.yaml"
+    folder = run_folder_of(checkpoint)
+    if (folder / WINDOWS).is_file():
+        raise UsageError(f"{folder} is a run in time windows: leave out --windows, or begin a new run")
+    content, run_file = check_resume(checkpoint, run.module, run.dtype), folder / "config.yaml"
     # A session that was killed before its first checkpoint has written its settings, not trained with them.
     before = (load_yaml(run_file) if run_file.is_file() else {}) | content.get("hyper_parameters", {})
     now: dict[str, Any] = vars(run.config)

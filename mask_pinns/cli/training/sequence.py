@@ -246,7 +246,7 @@ class Sequence:
             start, end, str(weights.relative_to(self.folder)), summary.get("steps", part.steps),
             summary.get("wall_s", 0.0), _fresh_loss(part), gaps,
             {name: error["rel_l2"] for name, error in errors.items()}, summary.get("stop_reason", "steps"),
-            summary.get("steps", part.steps) / part.steps, summary.get("device", ""),
+            summary.get("steps", part.steps) / part.steps, summary.get("device", ""), summary.get("loss"),
         )  # fmt: skip
         self.parts.append(network)
         self.record.windows.append(window)

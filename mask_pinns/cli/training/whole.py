@@ -83,17 +83,17 @@ def _picture(module: MaskPINN, windows: int) -> Figure:
 
 
 def summarized(run: Run, module: MaskPINN, record: Record) -> dict[str, Any]:
-    """What summary.json has of a run in windows: see `RunSummary`. steps and wall_s are those of all windows."""
+    """What summary.json has of a run in windows: see `RunSummary`. Steps and times are sums, losses the largest."""
     windows = record.windows
     steps, wall_s = sum(w.steps for w in windows), sum(w.wall_s for w in windows)
-    losses = [w.loss for w in windows]
     return {
         "problem": module.problem.title,
         "coefficients": module.problem.coefficients(),
         **RunSummary.errors(module),
         "unknowns": {},
         "free": {f: kind for f, kind in free_fields(module.problem).items() if kind},
-        "val_loss": None if None in losses else max(loss for loss in losses if loss is not None),
+        "loss": _largest([w.trained_loss for w in windows]),
+        "val_loss": _largest([w.loss for w in windows]),
         "steps": steps,
         "wall_s": round(wall_s, 3),
         "s_per_step": wall_s / max(1, steps),
@@ -111,6 +111,12 @@ def summarized(run: Run, module: MaskPINN, record: Record) -> dict[str, Any]:
         "commit": commit(),
         "stop_reason": "all windows" if all(w.stop_reason == "target" for w in windows) else windows[-1].stop_reason,
     }
+
+
+def _largest(losses: Sequence[float | None]) -> float | None:
+    """None if one is not known or not finite."""
+    known = [loss for loss in losses if loss is not None]
+    return max(known) if len(known) == len(losses) else None
 
 
 def _table(summary: dict[str, Any], folder: Path) -> Table:
