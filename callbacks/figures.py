@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
 from mask_pinns.callbacks.tensorboard import add_picture
+from mask_pinns.callbacks.throughput import TimeShare
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.domains import Box
 from mask_pinns.module import MaskPINN
@@ -116,6 +117,8 @@ class SolutionFigures(L.Callback):
     Args:
         folder: the run folder, which must exist when training ends.
         every: the number of steps between two figures.
+        share: the largest share of the training time for the figures before the last; those that would exceed it are
+            left out. None: no limit.
 
     Example:
         >>> import lightning as L
@@ -126,15 +129,19 @@ class SolutionFigures(L.Callback):
         ValueError: an interval below 1.
     """
 
-    def __init__(self, folder: str | Path, every: int = 1000) -> None:
+    def __init__(self, folder: str | Path, every: int = 1000, share: float | None = None) -> None:
         if every < 1:
             raise ValueError(f"figures every {every} steps; expected 1 or more")
         self.path = Path(folder) / "solution.png"
-        self.every = every
+        self.every, self.time = every, TimeShare(share)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.time.begin()
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        if trainer.global_step % self.every == 0:
-            self._draw(trainer, pl_module)
+        if trainer.global_step % self.every == 0 and self.time.affords_another:
+            with self.time.taken():
+                self._draw(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._draw(trainer, pl_module, save=True)

@@ -1,8 +1,13 @@
-"""`Throughput`: measures steps and points per second of training, without validation and figures, and memory."""
+"""`Throughput`: measures steps and points per second of training, without validation and figures, and memory.
+
+`TimeShare` tells an observer, as statistics or figures, whether it may take time once more.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
@@ -79,3 +84,41 @@ class Throughput(L.Callback):
         if module.device.type == "cuda":
             values["memory_gb"] = torch.cuda.max_memory_allocated(module.device) / 1e9
         module.record({f"throughput/{name}": value for name, value in values.items()})
+
+
+class TimeShare:
+    """The time that an observer takes between the start of training and now; it may be limited to a share of it.
+
+    Args:
+        share: the largest share of the training time; None: no limit.
+
+    Example:
+        >>> from mask_pinns.callbacks.throughput import TimeShare
+        >>> time = TimeShare(share=None)
+        >>> with time.taken():
+        ...     pass
+        >>> time.affords_another
+        True
+    """
+
+    def __init__(self, share: float | None) -> None:
+        self.share = share
+        self.begin()
+
+    def begin(self) -> None:
+        """Training begins, or goes on."""
+        self.seconds, self.longest, self.begun = 0.0, 0.0, time.perf_counter()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Counts the time inside."""
+        begun = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - begun
+        self.seconds, self.longest = self.seconds + seconds, max(self.longest, seconds)
+
+    @property
+    def affords_another(self) -> bool:
+        """Whether one more look, as long as the longest so far, stays within the share."""
+        elapsed = time.perf_counter() - self.begun
+        return self.share is None or self.seconds + self.longest <= self.share * elapsed

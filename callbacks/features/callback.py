@@ -26,6 +26,7 @@ from mask_pinns.callbacks.features.glossary import as_markdown
 from mask_pinns.callbacks.features.observer import Observer
 from mask_pinns.callbacks.features.probes import Layer
 from mask_pinns.callbacks.tensorboard import add_picture, tensorboard_writers
+from mask_pinns.callbacks.throughput import TimeShare
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.jets import Derivatives, JetNetwork
 from mask_pinns.memory import is_out_of_memory
@@ -111,17 +112,16 @@ class FeatureStatistics(L.Callback):
                 raise unknown(name, RECORDED, "statistics to record")
         if "derivatives" in record and not set(GENERAL_KINDS) & set(record):
             raise ValueError(f"derivatives recorded without any of {', '.join(GENERAL_KINDS)}: add one or more of them")
-        self.every, self.probes, self.record, self.share = every, probes, tuple(record), share
+        self.every, self.probes, self.record, self.time = every, probes, tuple(record), TimeShare(share)
         self.folder = None if folder is None else Path(folder)
         self.console = console or Console(markup=False, emoji=False)
         self.table: DriftTable | None = None
         self.alarms = Alarms()
         self.start: dict[str, dict[str, float]] = {}
-        self.seconds = self.seconds_at_end = 0.0
+        self.seconds_at_end = 0.0
         self._restored: dict[str, Any] = {}
         self._observer: Observer | None = None
         self._recorded_at = -1
-        self._begun = self._longest = 0.0
         self._exhausted = False
 
     def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
@@ -153,8 +153,8 @@ class FeatureStatistics(L.Callback):
             self._recorded_at = state.get("recorded_at", state.get("looked_at", -1))
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
-        self._begun, self._longest, self._recorded_at = time.perf_counter(), 0.0, -1
-        self.seconds = self.seconds_at_end = 0.0
+        self.time.begin()
+        self.seconds_at_end, self._recorded_at = 0.0, -1
         self._observer = self.table = None
         self._exhausted = False
         if not trainer.is_global_zero or not self.record:
@@ -180,28 +180,28 @@ class FeatureStatistics(L.Callback):
             self._record(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *_: Any) -> None:
-        if trainer.global_step % self.every == 0 and self._affordable():
+        if trainer.global_step % self.every == 0 and self.time.affords_another:
             self._record(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
-        during_training, begun = self.seconds, time.perf_counter()
+        during_training, begun = self.time.seconds, time.perf_counter()
         self._record(trainer, pl_module)
         if self.table is not None:
             for quantity in filter(self.table.has, HEATMAP_QUANTITIES):
                 add_picture(trainer, f"layers by steps/{quantity.replace('/', '_')}", self.table.picture(quantity))
-        self.seconds, self.seconds_at_end = during_training, time.perf_counter() - begun
+        self.time.seconds, self.seconds_at_end = during_training, time.perf_counter() - begun
 
-    def _affordable(self) -> bool:
-        """Tells whether another recording stays within the share of the training time."""
-        elapsed = time.perf_counter() - self._begun
-        return self.share is None or self.seconds + self._longest <= self.share * elapsed
+    @property
+    def seconds(self) -> float:
+        return self.time.seconds
 
     def _record(self, trainer: L.Trainer, module: Any) -> None:
         """Records, unless memory does not suffice: this ends the recordings, not the training."""
         if self._exhausted:
             return
         try:
-            self._record_now(trainer, module)
+            with self.time.taken():
+                self._record_now(trainer, module)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -214,7 +214,7 @@ class FeatureStatistics(L.Callback):
         writers, step = tensorboard_writers(trainer), trainer.global_step
         if self._observer is None or self._recorded_at == step or not (writers or self.table is not None):
             return
-        self._recorded_at, begun = step, time.perf_counter()
+        self._recorded_at = step
         layers = self._observer.layers(module.network)
         numbers = self._observer.numbers(module, layers)
         self.start = self.start or numbers
@@ -224,8 +224,6 @@ class FeatureStatistics(L.Callback):
             self.table.add(step, numbers)
         masked = any(layer.activation is not None and layer.activation.alpha is not None for layer in layers.values())
         self._alarm(writers, step, self.alarms(step, numbers, self.start, masked))
-        seconds = time.perf_counter() - begun
-        self.seconds, self._longest = self.seconds + seconds, max(self._longest, seconds)
 
     def _write(self, writer: Any, layers: Mapping[str, Layer], numbers: Mapping[str, Any], step: int) -> None:
         """Writes a recording as one event: hundreds of single scalars took longer than the recording itself."""

@@ -19,8 +19,8 @@ from mask_pinns.cli.failures import answer
 from mask_pinns.cli.plan import notes, plan_table, require_training_memory
 from mask_pinns.cli.trainer import (
     INTERVALS,
+    OBSERVER_SHARE,
     PRECISIONS,
-    STATISTICS_SHARE,
     burst,
     intervals,
     make_loggers,
@@ -149,7 +149,7 @@ def make_callbacks(run: Run, folder: Path) -> tuple[callbacks.RunSummary, list[L
         run.every["statistics"],
         config.statistics_probes,
         config.statistics_record,
-        share=None if config.statistics_every else STATISTICS_SHARE,
+        share=None if config.statistics_every else OBSERVER_SHARE,
         folder=folder,
         console=run.console,
     )
@@ -162,7 +162,7 @@ def make_callbacks(run: Run, folder: Path) -> tuple[callbacks.RunSummary, list[L
         alarms,
         *([callbacks.Patience(config.patience)] if config.patience else []),
         statistics,
-        callbacks.SolutionFigures(folder, run.every["figures"]),
+        callbacks.SolutionFigures(folder, run.every["figures"], None if config.figures_every else OBSERVER_SHARE),
         callbacks.best_checkpoint(folder / "checkpoints"),
         callbacks.LastCheckpoint(folder / "checkpoints", run.every["validate"]),
         summary,

@@ -38,10 +38,11 @@ LOST_PROCESS_SIGNS = (
 )
 """Words in the messages of backends about a process that does not answer any more."""
 
-INTERVALS = {"log": (200, 50), "validate": (16, 500), "statistics": (20, 500), "figures": (3, 5000)}
+INTERVALS = {"log": (100, 50), "validate": (16, 500), "statistics": (20, 500), "figures": (3, 5000)}
 """{name: (parts, limit)}: the interval is the run's steps divided by `parts`, but at most `limit`."""
-STATISTICS_SHARE = 0.02
-"""The largest share of the training time for recordings of the features if their interval is not given."""
+OBSERVER_SHARE = 0.02
+"""The largest share of the training time for recordings of the features, and for figures before the last one, if their
+interval is not given."""
 LONGEST_BURST = 50
 """The most steps per batch if their number is not given."""
 

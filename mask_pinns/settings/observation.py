@@ -26,7 +26,8 @@ class ObservationSettings:
             training time at most
         statistics_probes: number of points at which the features are recorded
         statistics_record: any of moments quantiles drift units mask derivatives gradients histograms; or nothing
-        figures_every: steps between figures of the solution; if not given, a share of --steps
+        figures_every: steps between figures of the solution; if not given, a share of --steps, and 2 % of the training
+            time at most; the last one is drawn in any case
     """
 
     log_every: int | None = setting(None, kind=PositiveInt | None, decides=False)

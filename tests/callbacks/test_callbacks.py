@@ -64,6 +64,16 @@ def test_run_folder_has_summary_metrics_and_picture(run: Path) -> None:
     assert summary["rel_l2"] == pytest.approx(float(rows[-1]["val/rel_l2"]), rel=1e-12)
 
 
+def test_figures_beyond_their_share_of_the_time_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one tells what they take; the last one is drawn in any case."""
+    drawn: list[int] = []
+    monkeypatch.setattr(SolutionFigures, "_draw", lambda self, trainer, *_, **__: drawn.append(trainer.global_step))
+    for share, steps in ((None, [2, 4, 6, 6]), (1e-9, [2, 6])):
+        drawn.clear()
+        fit(module("adam 6"), 6, callbacks=[SolutionFigures(tmp_path, 2, share)])
+        assert drawn == steps
+
+
 def test_the_summarys_error_is_that_of_evaluation() -> None:
     """Batchnorm: by its running averages, as in validation, though training goes on in training mode."""
     m = MaskPINN("wave", {"name": "batchnorm", "width": 6, "blocks": 1})
