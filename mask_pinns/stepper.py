@@ -20,7 +20,7 @@ from mask_pinns.objective import Objective, PointSets
 from mask_pinns.objective.adaptive_weights import LEAST_CAUSAL_WEIGHT
 from mask_pinns.objective.compilation import COMPILE_MODES, Loss, compiled_loss, should_compile
 from mask_pinns.objective.jacobian import Jacobian
-from mask_pinns.objective.residual_squares import ResidualSquares
+from mask_pinns.objective.residual_squares import ResidualSquares, require_tangent
 from mask_pinns.optim import Method
 from mask_pinns.optim.linear_solvers import LeastSquares
 from mask_pinns.optim.phases import Schedule, forget, points_changed
@@ -220,6 +220,8 @@ class Stepper:
         """The closure of Gauss-Newton: it gives the loss as a sum of squares, with the residuals' Jacobian."""
         objective, network = self.host.objective, self.host.network
         if self.jacobian is None:
+            if self.host.schedule.phase.method.last:
+                require_tangent(network)
             self.jacobian = Jacobian(objective, network)
             self.jacobian.check(objective.check_points(next(iter(points.values()))))
         jacobian = self.jacobian

@@ -16,6 +16,7 @@ from torch import nn
 
 from mask_pinns.checkpoints.compatibility import differences
 from mask_pinns.checkpoints.contents import FOR_EVALUATION, FOR_RESUME, check_contents, upgrade
+from mask_pinns.jets.network import is_of_tangent
 from mask_pinns.memory import is_out_of_memory
 from mask_pinns.optim.phases import Schedule
 from mask_pinns.problems import Problem
@@ -72,8 +73,8 @@ def _check_run(path: Path, content: Content, module: Trained) -> None:
         raise ValueError(f"checkpoint {path} is of another {what}: {listed}; {BEGIN_ANEW}")
     if differs := contradiction(content.get("statement", {}), statement(module.problem)):
         raise ValueError(f"checkpoint {path} is of another {module.problem.title}: {differs}; {BEGIN_ANEW}")
-    here = {k: tuple(v.shape) for k, v in module.state_dict().items()}
-    there = {k: tuple(v.shape) for k, v in content["state_dict"].items()}
+    here = {k: tuple(v.shape) for k, v in module.state_dict().items() if not is_of_tangent(k)}
+    there = {k: tuple(v.shape) for k, v in content["state_dict"].items() if not is_of_tangent(k)}
     if here != there:
         name = next(k for k in [*here, *there] if here.get(k) != there.get(k))
         raise ValueError(
@@ -88,7 +89,8 @@ def _check_weights(path: Path, content: Content, module: Trained, run_dtype: tor
     phase = phases[min(content["schedule"]["index"], len(phases) - 1)]  # an evaluation may have fewer phases
     for name, value in content["state_dict"].items():
         dtype = (phase.dtype if name.startswith("network.") else None) or run_dtype
-        if value.dtype != (expected := dtype if state[name].is_floating_point() else state[name].dtype):
+        weight = is_of_tangent(name) or state[name].is_floating_point()
+        if value.dtype != (expected := dtype if weight else state[name].dtype):
             there, here = (str(d).removeprefix("torch.") for d in (value.dtype, expected))
             raise ValueError(
                 f"checkpoint {path} is of another precision: {name} is {there} there, {here} here; leave --precision "
@@ -101,12 +103,13 @@ def _check_weights(path: Path, content: Content, module: Trained, run_dtype: tor
 def load_weights(path: Path, network: nn.Module) -> None:
     """Loads the network's weights of a checkpoint of any run, in their dtype: the start of another run.
 
-    Unknown numbers start anew, as their problem or flags say: a checkpoint has them relative to other starts.
+    Unknown numbers start anew, as their problem or flags say: a checkpoint has them relative to other starts. A
+    tangent is left out: the weights go on to change.
     Raises ValueError for a file that cannot be read, for weights that are not finite, and for another network.
     """
     state = load_checkpoint(path)["state_dict"]
     weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
-    weights = {k: v for k, v in weights.items() if not k.startswith("unknowns.")}
+    weights = {k: v for k, v in weights.items() if not k.startswith("unknowns.") and not is_of_tangent(k)}
     own = {k: v for k, v in network.state_dict().items() if k.startswith("unknowns.")}
     here = {k: tuple(v.shape) for k, v in network.state_dict().items() if k not in own}
     there = {k: tuple(v.shape) for k, v in weights.items()}

@@ -1,20 +1,33 @@
 """`JetNetwork`, the base class of networks on jets: it defines how they are called and how their layers are named.
 
-`network(x)` on a plain tensor (N, D) gives a plain tensor (N, F); `network(jet)` gives a jet.
+`network(x)` on a plain tensor (N, D) gives a plain tensor (N, F); `network(jet)` gives a jet. `Tangent` adds to a
+network its first-order change with its weights.
+
+Legend: N points, D coordinates, F fields, P weights w.
 """
 
 from __future__ import annotations
 
-from typing import overload
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, overload
 
+import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mask_pinns.jets.jet import Jet
 from mask_pinns.jets.layers import Activation
 
+TANGENT = "tangent"
+"""Name of the part of a network that is its `Tangent`."""
+
 
 class JetNetwork(nn.Module):
     """A network whose `layers(jet)` maps a jet to a jet; called on a tensor, it carries no derivatives.
+
+    Attributes:
+        tangent: what is added to the layers' outputs, see `Tangent`; None: nothing.
 
     Example:
         >>> import torch
@@ -25,6 +38,11 @@ class JetNetwork(nn.Module):
         >>> Cube()(torch.tensor([[2.0]]))
         tensor([[8.]])
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tangent: Tangent | None = None
+        self._without_tangent = False
 
     def layers(self, jet: Jet) -> Jet:
         raise NotImplementedError("a JetNetwork defines layers(jet) -> jet")
@@ -37,7 +55,9 @@ class JetNetwork(nn.Module):
         return super().__call__(x)
 
     def forward(self, x: Jet | Tensor) -> Jet | Tensor:
-        return self.layers(x) if isinstance(x, Jet) else self.layers(Jet.constant(x)).value
+        jet = x if isinstance(x, Jet) else Jet.constant(x)
+        outputs = self.layers(jet) if self.tangent is None or self._without_tangent else self.tangent(self, jet)
+        return outputs if isinstance(x, Jet) else outputs.value
 
     def hidden(self) -> dict[str, Activation]:
         """The activations by readable names, in the order of the forward pass."""
@@ -46,3 +66,63 @@ class JetNetwork(nn.Module):
     def block_outputs(self) -> dict[str, nn.Module]:
         """The modules whose outputs are those of blocks of several layers, by readable names."""
         return {}
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        """Weights that come with a tangent bring it along; weights without one end it."""
+        if any(name.startswith(f"{prefix}{TANGENT}.") for name in state):
+            self.tangent = self.tangent or Tangent(self)
+        else:
+            self.tangent = None
+        super()._load_from_state_dict(state, prefix, *arguments)
+
+
+class Tangent(nn.Module):
+    """A network's first-order change with its weights, in a direction s: the outputs are u(w) + (du / dw) s.
+
+    They are linear in s, and their derivatives by the coordinates follow from those of the network: in a linear
+    problem, s solves a linear least-squares problem. Conditions that hold by construction go on to hold.
+
+    Args:
+        network: the network, whose weights w stay as they are.
+
+    Attributes:
+        directions: the parts of s, one for each weight, zero at the start; no optimizer of weights changes them.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.names = [name for name, _ in network.named_parameters()]
+        self.directions = nn.ParameterList(
+            nn.Parameter(torch.zeros_like(w), requires_grad=False) for w in network.parameters()
+        )
+
+    def forward(self, network: JetNetwork, jet: Jet) -> Jet:
+        streams: list[str] = []
+
+        def outputs(*weights: Tensor) -> tuple[Tensor, ...]:
+            found: Jet = functional_call(network, dict(zip(self.names, weights, strict=True)), (jet,))
+            streams[:] = found.streams
+            return tuple(found.streams.values())
+
+        with without_tangent(network):
+            own = dict(network.named_parameters())
+            weights = tuple(own[name] for name in self.names)
+            values, changes, *_ = torch.func.jvp(outputs, weights, tuple(self.directions))
+        sums = {name: a + b for name, a, b in zip(streams, values, changes, strict=True)}
+        return Jet(jet.derivatives, {m: sums.get(m) for m in jet.derivatives.indices})
+
+
+def is_of_tangent(name: str) -> bool:
+    """Whether a name in a network's state is one of a `Tangent`."""
+    return f".{TANGENT}.directions." in f".{name}"
+
+
+@contextmanager
+def without_tangent(network: nn.Module) -> Iterator[None]:
+    """Inside, the network is its layers alone."""
+    before = getattr(network, "_without_tangent", False)
+    network._without_tangent = True  # type: ignore[assignment]  # of any module; a JetNetwork reads it
+    try:
+        yield
+    finally:
+        network._without_tangent = before  # type: ignore[assignment]

@@ -23,6 +23,7 @@ from torch.func import functional_call
 
 from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.jet import Product, recorded_products
+from mask_pinns.jets.network import without_tangent
 from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.objective import Objective, PointSets
 from mask_pinns.problems import Condition
@@ -45,6 +46,8 @@ class Block(NamedTuple):
 
 class Jacobian:
     """Rows of d v / d parameters, v the vector of weighted residuals with |v|^2 = loss.
+
+    A network's tangent counts in the vector alone: blocks are those of its layers.
 
     Args:
         objective: objective with these residuals; its engine is `jet`.
@@ -92,7 +95,7 @@ class Jacobian:
     def of_fields(self, x: Tensor) -> Iterator[Tensor]:
         """d u / d parameters (N, P) at points (N, D), field by field."""
         per_point = self._per_point(len(x))
-        with torch.enable_grad(), recorded_products() as products:
+        with torch.enable_grad(), without_tangent(self.network), recorded_products() as products:
             coordinates = Jet.of_coordinates(x, self.objective.problem.domain.names, Derivatives())
             jet = functional_call(self.network, per_point, (coordinates,))
             yield from (self._rows(column, products, per_point, 1) for column in jet.value.unbind(1))
@@ -104,11 +107,13 @@ class Jacobian:
 
     def vector(self, points: PointSets) -> Tensor:
         """The residual vector v alone, in the order of the blocks."""
-        return torch.cat([
-            residual.scaled_to(count)
-            for term, x, count in self._pieces(points)
-            for residual in self.objective.residuals_at(self.network, term, x).values()
-        ])  # fmt: skip
+        return torch.cat([vector for _, vector, _ in self.named_vectors(points)])
+
+    def named_vectors(self, points: PointSets) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """The parts of the residual vector, with the names of their residuals and their parts of the mean squares."""
+        for term, x, count in self._pieces(points):
+            for name, residual in self.objective.residuals_at(self.network, term, x).items():
+                yield name, residual.scaled_to(count), residual.vector.detach().square().sum() / count
 
     def _pieces(self, points: PointSets) -> Iterator[tuple[Condition, Tensor, int]]:
         """Each term's points in chunks, equally many of every piece, and the number of its points on a piece."""
@@ -123,7 +128,7 @@ class Jacobian:
         """A block for each residual of one term, at some of its `count` points on each piece."""
         per_point = self._per_point(len(x))
         derivatives = self.objective.needs[term.name].derivatives
-        with torch.enable_grad(), recorded_products() as products:
+        with torch.enable_grad(), without_tangent(self.network), recorded_products() as products:
             names = self.objective.problem.domain.names
             coordinates = Jet.of_coordinates(self.objective.coordinates(x), names, derivatives).at_every_point()
             jet = functional_call(self.network, per_point, (coordinates,))
@@ -159,7 +164,8 @@ class Jacobian:
         pairs: list[tuple[Tensor, Tensor]] = []
         for term in self.objective.terms:
             x = points[term.name]
-            residuals = self.objective.residuals_at(self.network, term, x)
+            with without_tangent(self.network):
+                residuals = self.objective.residuals_at(self.network, term, x)
             count = len(x) // len(self.objective.places[term.name])
             for residual, block in zip(residuals.values(), self._block(term, x, count), strict=True):
                 pairs += zip(residual.scaled_to(count), block.rows, strict=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from mask_pinns.jets.network import JetNetwork, Tangent
+from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.jacobian import Jacobian
 from mask_pinns.objective.objective import PointSets
 
@@ -35,10 +37,12 @@ class ResidualSquares:
     @torch.no_grad()
     def residuals(self) -> tuple[Tensor, Tensor]:
         """This rank's residuals at the current parameters, in the order of the blocks; the loss of all ranks."""
-        vector = self.jacobian.vector(self.points)
-        loss = self.total(vector @ vector)
-        self.note(loss, {})
-        return vector, loss
+        vectors, terms = [], dict[str, Tensor]()
+        for name, vector, square in self.jacobian.named_vectors(self.points):
+            vectors.append(vector)
+            terms[name] = terms[name] + square if name in terms else square
+        vector = torch.cat(vectors)
+        return vector, self._noted(vector @ vector, {} if self._begun else terms)
 
     def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
         terms: dict[str, Tensor] = {}
@@ -48,9 +52,39 @@ class ResidualSquares:
             terms[name] = terms[name] + square if name in terms else square
             yield vector, rows
         if not self._begun:
-            self._begun = True
-            values = self.total(torch.stack([torch.stack(squares).sum(), *terms.values()]))
-            self.note(values[0], dict(zip(terms, values[1:], strict=True)))
+            self._noted(torch.stack(squares).sum(), terms)
+
+    def _noted(self, loss: Tensor, terms: dict[str, Tensor]) -> Tensor:
+        """The loss of all ranks, which is noted with the terms'."""
+        self._begun = True
+        values = self.total(torch.stack([loss, *terms.values()]))
+        self.note(values[0], dict(zip(terms, values[1:], strict=True)))
+        return values[0]
+
+    @property
+    def shift(self) -> Tensor:
+        """The direction s (P,) of the network's tangent, in the order of J's columns; zero at the start."""
+        tangent, parameters = self._network.tangent, self.jacobian.parameters
+        if tangent is None:
+            return torch.cat([torch.zeros_like(p).flatten() for p in parameters.values()])
+        parts = dict(zip(tangent.names, tangent.directions, strict=True))
+        return torch.cat([parts[name].flatten() for name in parameters])
+
+    @shift.setter
+    def shift(self, s: Tensor) -> None:
+        network, parameters = self._network, self.jacobian.parameters
+        network.tangent = network.tangent or Tangent(network)
+        parts = dict(zip(network.tangent.names, network.tangent.directions, strict=True))
+        sizes = [p.numel() for p in parameters.values()]
+        with torch.no_grad():
+            for name, part in zip(parameters, s.split(sizes), strict=True):
+                parts[name].copy_(part.view_as(parts[name]))
+
+    @property
+    def _network(self) -> JetNetwork:
+        network = self.jacobian.network
+        assert isinstance(network, JetNetwork)
+        return network
 
     def total(self, x: Tensor) -> Tensor:
         return x if self.over_ranks is None else self.over_ranks(x)
@@ -62,3 +96,13 @@ class ResidualSquares:
     @property
     def shared(self) -> bool:
         return self.over_ranks is not None
+
+
+def require_tangent(network: nn.Module) -> None:
+    """Raises ValueError for a network whose outputs are not linear in its tangent's direction, or that has none."""
+    if not isinstance(network, JetNetwork):
+        raise ValueError(f"{type(network).__name__} is not made of layers that act on jets, and has no tangent")
+    if unknown := unknown_values(network):
+        raise ValueError(
+            f"the optimizer tangent keeps the weights, and with them the unknown {', '.join(unknown)}: leave it out"
+        )

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from mask_pinns.optim.broyden import SelfScaledBroyden
 from mask_pinns.optim.gauss_newton import GaussNewton
+from mask_pinns.optim.tangent import TangentLeastSquares
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Method:
         remembers_points: whether its state contains curvature at the current points. When points change, the state is
             cleared, or an optimizer with a method `points_changed` decides what to keep.
         half: whether it trains in half precision, where products have three digits.
+        last: whether no other phase can follow it.
         least_squares: whether its closure has to return the loss as a sum of squares (`LeastSquares`), not as a number.
     """
 
@@ -40,6 +42,7 @@ class Method:
     remembers_points: bool = False
     half: bool = False
     least_squares: bool = False
+    last: bool = False
 
     @property
     def searches(self) -> bool:
@@ -73,5 +76,6 @@ OPTIMIZERS: dict[str, Method] = {
     "ssbfgs": _broyden("ssbfgs"),
     "ssbroyden": _broyden("ssbroyden"),
     "gauss_newton": Method(GaussNewton, lr=1.0, decays=False, least_squares=True),
+    "tangent": Method(TangentLeastSquares, lr=1.0, decays=False, least_squares=True, last=True),
     "soap": Method(partial(SOAP, weight_decay=0.0), lr=3e-3),
 }

@@ -126,6 +126,8 @@ def parse_phases(spec: Phases, **defaults: Any) -> tuple[Phase, ...]:
     given = {k: v for k, v in defaults.items() if v is not None}
     phases = tuple(_phase(item, given) for item in phase_mappings(spec))
     for phase in phases[:-1]:
+        if phase.method.last:
+            raise ValueError(f"phase {phase.optimizer!r} keeps the weights as they are: it has to be the last one")
         if phase.steps is None and phase.target is None:
             raise ValueError(
                 f"phase {phase.optimizer!r} is followed by another: give its steps (or target), e.g. 'adam 2000, lbfgs'"
