@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mask_pinns.checkpoints.rollback import make_good_weights
 from mask_pinns.checkpoints.training_state import add_state, take_state
+from mask_pinns.jets.network import weights_of
 from mask_pinns.memory import evaluate_in_chunks
 from mask_pinns.metrics import SolutionErrors
 from mask_pinns.networks.evaluation_mode import evaluation_mode
@@ -151,7 +152,7 @@ class MaskPINN(L.LightningModule):
         """All phases' optimizers. States that are loaded from a checkpoint take the dtype of the weights."""
         self.schedule.check_precision(str(self.trainer.precision))
         self.stepper.take_precision()
-        built = [phase.build(self.network.parameters()) for phase in self.schedule.phases]
+        built = [phase.build(weights_of(self.network)) for phase in self.schedule.phases]
         return [optimizer for optimizer, _ in built], [scheduler for _, scheduler in built]
 
     def training_step(self, batch: PointSets | Iterable[PointSets], batch_idx: int) -> None:
@@ -196,9 +197,8 @@ class MaskPINN(L.LightningModule):
 
     def note_rollback(self, message: str) -> None:
         """Prints that the run has gone back to good weights, and logs the number of rollbacks."""
-        assert self.good is not None
         self.print(message)
-        self.record({"rollbacks": float(self.good.count)}, ahead=1)
+        self.record({"rollbacks": float(self.good.count if self.good else 0)}, ahead=1)
 
     @property
     def logs_now(self) -> bool:
@@ -238,8 +238,8 @@ class MaskPINN(L.LightningModule):
         loss = loss if mean is None else mean(loss)
         if not self.knows_solution:
             self._compare_to_target(loss, self.target)
-        if self.loss_target is not None and self.stepper.first_loss is not None:
-            self._compare_to_target(loss, self.loss_target * self.stepper.first_loss)
+        if self.loss_target is not None and (first := self.stepper.first_loss) is not None:
+            self._compare_to_target(loss, self.loss_target * first)
         if self.trainer.state.fn == TrainerFn.FITTING:
             self.validated_at = self.global_step
             self.log("step", float(self.global_step), batch_size=1)

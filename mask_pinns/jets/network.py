@@ -8,6 +8,7 @@ Legend: N points, D coordinates, F fields, P weights w.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, overload
@@ -107,9 +108,15 @@ class Tangent(nn.Module):
         with without_tangent(network):
             own = dict(network.named_parameters())
             weights = tuple(own[name] for name in self.names)
-            values, changes, *_ = torch.func.jvp(outputs, weights, tuple(self.directions))
+            with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # at torch's first jvp
+                values, changes, *_ = torch.func.jvp(outputs, weights, tuple(self.directions))
         sums = {name: a + b for name, a, b in zip(streams, values, changes, strict=True)}
         return Jet(jet.derivatives, {m: sums.get(m) for m in jet.derivatives.indices})
+
+
+def weights_of(network: nn.Module) -> list[nn.Parameter]:
+    """All parameters of a network but those of its tangent."""
+    return [p for name, p in network.named_parameters() if not is_of_tangent(name)]
 
 
 def is_of_tangent(name: str) -> bool:
