@@ -76,6 +76,6 @@ OPTIMIZERS: dict[str, Method] = {
     "ssbfgs": _broyden("ssbfgs"),
     "ssbroyden": _broyden("ssbroyden"),
     "gauss_newton": Method(GaussNewton, lr=1.0, decays=False, least_squares=True),
-    "tangent": Method(TangentLeastSquares, lr=1.0, decays=False, least_squares=True, last=True),
+    "tangent": Method(TangentLeastSquares, lr=1.0, decays=False, resample=0, least_squares=True, last=True),
     "soap": Method(partial(SOAP, weight_decay=0.0), lr=3e-3),
 }

@@ -9,7 +9,8 @@ solves
 
 by an orthogonal factorization of J, whose small singular values J'J would lose to rounding, and s <- s + d. lambda is
 that with the least error on rows that are left out, as generalized cross-validation estimates it (Golub, Heath &
-Wahba, Technometrics 21, 1979): |v + J d|^2 / (R - trace of the fit)^2. It is raised as long as the loss does not fall.
+Wahba, Technometrics 21, 1979): |v + J d|^2 / (R - 1.4 trace of the fit)^2, in which 1.4 guards against too small
+ones (Kim & Gu, J. R. Stat. Soc. B 66, 2004). It is raised as long as the loss does not fall.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from mask_pinns.optim.linear_solvers import LeastSquares
 
 LADDER = 10.0 ** -torch.arange(0.0, 33.0, 0.5, dtype=torch.float64)
 """Dampings lambda to choose from, in units of the largest squared singular value."""
+CAUTION = 1.4
+"""Factor on the trace of the fit in cross-validation."""
 
 
 class TangentSquares(LeastSquares, Protocol):
@@ -101,5 +104,6 @@ class DampedFit:
         ladder = LADDER.to(self.singular) * self.singular[0] ** 2
         kept = ladder[:, None] / (self.singular**2 + ladder[:, None])  # the share of each coordinate that is left
         outside = (self.square - self.coordinates @ self.coordinates).clamp(min=0)
-        errors = (outside + kept.square() @ self.coordinates.square()) / (self.rows - (1 - kept).sum(1)) ** 2
-        return float(ladder[errors.nan_to_num(torch.inf).argmin()])
+        free = self.rows - CAUTION * (1 - kept).sum(1)
+        errors = (outside + kept.square() @ self.coordinates.square()) / free**2
+        return float(ladder[torch.where(free > 0, errors, torch.inf).argmin()])

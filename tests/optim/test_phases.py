@@ -165,18 +165,27 @@ def test_every_optimizer_solves_a_problem_with_a_known_answer(name: str) -> None
     a = torch.eye(4, dtype=torch.float64) + 0.1 * torch.randn(4, 4, generator=generator, dtype=torch.float64)
     b = torch.randn(4, generator=generator, dtype=torch.float64)
     p = torch.nn.Parameter(torch.zeros(4, dtype=torch.float64))
+    moved = torch.zeros(4, dtype=torch.float64)
     first_order = OPTIMIZERS[name].decays
     optimizer, staircase = Phase(name, lr=0.05 if first_order else None, decay=0.8, decay_every=25).build([p])
 
     class Squares:
-        rows, shared = 4, False
+        rows, shared = 12, False
+
+        @property
+        def shift(self) -> torch.Tensor:
+            return moved.clone()
+
+        @shift.setter
+        def shift(self, s: torch.Tensor) -> None:
+            moved.copy_(s)
 
         def residuals(self) -> tuple[torch.Tensor, torch.Tensor]:
-            v = (a @ p - b).detach()
+            v = (a @ (p + moved) - b).detach().repeat(3)
             return v, v @ v
 
         def blocks(self) -> Any:
-            yield (a @ p - b).detach(), a
+            yield (a @ p - b).detach().repeat(3), a.repeat(3, 1)
 
         def total(self, x: torch.Tensor) -> torch.Tensor:
             return x
@@ -190,7 +199,7 @@ def test_every_optimizer_solves_a_problem_with_a_known_answer(name: str) -> None
     for _ in range(1000 if first_order else 10):
         optimizer.step(Squares if OPTIMIZERS[name].least_squares else closure)
         staircase.step()
-    torch.testing.assert_close(p.detach(), torch.linalg.solve(a, b), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(p.detach() + moved, torch.linalg.solve(a, b), rtol=1e-6, atol=1e-6)
 
 
 def test_the_last_phase_has_its_own_steps_however_early_it_begins() -> None:
