@@ -86,7 +86,10 @@ class StopOnSignal(L.Callback):
             self._received_at, self.received = time.monotonic(), received
         if received or over:
             _stop(pl_module, "interrupted" if received else "max_time")
-        if (received or over or trainer.global_step == trainer.max_steps) and not validation_due(trainer):
+        at_end = trainer.global_step == trainer.max_steps
+        if at_end and isinstance(pl_module, MaskPINN) and pl_module.schedule.phase.method.last:
+            pl_module.stop(pl_module.stop_reason)  # validated, since its last step may be by far the best
+        if (received or over or (at_end and not trainer.should_stop)) and not validation_due(trainer):
             trainer.limit_val_batches = 0  # Lightning validates when training is to stop, and after part of a burst
 
     def _agreed(self, trainer: L.Trainer, module: L.LightningModule) -> tuple[int, bool]:
