@@ -98,6 +98,16 @@ class Tangent(nn.Module):
         )
 
     def forward(self, network: JetNetwork, jet: Jet) -> Jet:
+        """u(w) + (du / dw) s."""
+        values, changes = self._parts(network, jet)
+        return values + changes
+
+    @torch.no_grad()
+    def change(self, network: JetNetwork, jet: Jet) -> Jet:
+        """(du / dw) s, as a constant."""
+        return self._parts(network, jet)[1]
+
+    def _parts(self, network: JetNetwork, jet: Jet) -> tuple[Jet, Jet]:
         streams: list[str] = []
 
         def outputs(*weights: Tensor) -> tuple[Tensor, ...]:
@@ -110,8 +120,7 @@ class Tangent(nn.Module):
             weights = tuple(own[name] for name in self.names)
             with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # at torch's first jvp
                 values, changes, *_ = torch.func.jvp(outputs, weights, tuple(self.directions))
-        sums = {name: a + b for name, a, b in zip(streams, values, changes, strict=True)}
-        return Jet(jet.derivatives, {m: sums.get(m) for m in jet.derivatives.indices})
+        return tuple(Jet(jet.derivatives, dict(zip(streams, part, strict=True))) for part in (values, changes))  # type: ignore[return-value]
 
 
 def weights_of(network: nn.Module) -> list[nn.Parameter]:

@@ -23,7 +23,7 @@ from torch.func import functional_call
 
 from mask_pinns.jets import Derivatives, Jet
 from mask_pinns.jets.jet import Product, recorded_products
-from mask_pinns.jets.network import without_tangent
+from mask_pinns.jets.network import TANGENT, without_tangent
 from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective.objective import Objective, PointSets
 from mask_pinns.problems import Condition
@@ -47,7 +47,7 @@ class Block(NamedTuple):
 class Jacobian:
     """Rows of d v / d parameters, v the vector of weighted residuals with |v|^2 = loss.
 
-    A network's tangent counts in the vector alone: blocks are those of its layers.
+    Of a network with a tangent, the parameters are those of the layers: in the rows, the tangent is a constant.
 
     Args:
         objective: objective with these residuals; its engine is `jet`.
@@ -132,6 +132,8 @@ class Jacobian:
             names = self.objective.problem.domain.names
             coordinates = Jet.of_coordinates(self.objective.coordinates(x), names, derivatives).at_every_point()
             jet = functional_call(self.network, per_point, (coordinates,))
+            if (tangent := getattr(self.network, TANGENT, None)) is not None:
+                jet = jet + tangent.change(self.network, coordinates)
             residuals = self.objective.term_residuals(term, jet, x, unknown_values(self.network, per_point))
             for name, residual in residuals.items():
                 vector = residual.scaled_to(count)

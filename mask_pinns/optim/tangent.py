@@ -1,11 +1,10 @@
 """The last digits: linear least squares in a network's tangent, on residuals v with loss |v|^2.
 
 At weights w that are trained, the outputs u(w) + (du / dw) s are linear in s. Gauss-Newton stands in a valley that
-bends: along the directions in which J = dv / dw has small singular values it could only take short steps, while
-what is left of the loss lies in their span. In s nothing bends but the problem itself, if it is not linear. A step
-solves
+bends: along the directions in which dv / dw has small singular values it could only take short steps, while what is
+left of the loss lies in their span. In s nothing bends but the problem itself, if it is not linear. A step solves
 
-    d = argmin |v(s) + J d|^2 + lambda |d|^2,   J = Q U S V',   d = -V S / (S^2 + lambda) U'Q'v
+    d = argmin |v + J d|^2 + lambda |d|^2,   J = dv / ds = Q U S V',   d = -V S / (S^2 + lambda) U'Q'v
 
 by an orthogonal factorization of J, whose small singular values J'J would lose to rounding, and s <- s + d. lambda is
 that with the least error on rows that are left out, as generalized cross-validation estimates it (Golub, Heath &
@@ -32,7 +31,7 @@ CAUTION = 1.4
 
 
 class TangentSquares(LeastSquares, Protocol):
-    """What the closure of `TangentLeastSquares.step` returns: J is that of the weights, v that of weights and shift."""
+    """What the closure of `TangentLeastSquares.step` returns: residuals v(w, s) and J = dv / ds for a shift s."""
 
     shift: Tensor
 
@@ -63,9 +62,9 @@ class TangentLeastSquares(Optimizer):
             raise ValueError("the tangent's least squares need all residuals in one process: use one device")
         before = problem.shift
         self._require_memory(problem.rows, before)
-        v, loss = problem.residuals()
-        fit = DampedFit(torch.cat([j for _, j in problem.blocks()]), v)
-        damping = fit.best_damping()
+        vectors, rows = zip(*problem.blocks(), strict=True)
+        fit = DampedFit(torch.cat(rows), torch.cat(vectors))
+        loss, damping = fit.square, fit.best_damping()
         for _ in range(group["tries"]):
             problem.shift = before + group["lr"] * fit.step(damping)
             if problem.residuals()[1] < loss:

@@ -127,18 +127,26 @@ def test_it_finds_what_gauss_newton_leaves() -> None:
     assert losses[1] < 5e-2 * losses[0], losses
 
 
-def test_j_is_that_of_the_layers_and_v_that_of_both() -> None:
-    problem = make_problem("wave")
+@pytest.mark.parametrize("name", ["wave", "burgers"])
+def test_the_rows_are_the_slopes_of_the_residuals_by_the_direction(name: str) -> None:
+    problem = make_problem(name)
     network, objective = small_network("masked", 2, 1), Objective(problem)
     points = {name: x.double() for name, x in PointsDataModule(problem, points=20).draw(0).items()}
     squares = ResidualSquares(Jacobian(objective, network), points)
-    v0 = torch.cat([v for v, _ in squares.blocks()])
-    j = torch.cat([j for _, j in squares.blocks()])
-    s = torch.randn(j.shape[1])
+    s = torch.randn(len(squares.shift))
     squares.shift = s
     assert torch.equal(squares.shift, s)
-    torch.testing.assert_close(squares.residuals()[0], v0 + j @ s)  # the wave equation is linear
-    torch.testing.assert_close(torch.cat([j for _, j in squares.blocks()]), j)
+    vectors, rows = zip(*squares.blocks(), strict=True)
+    v, j = torch.cat(vectors), torch.cat(rows)
+    torch.testing.assert_close(v, squares.residuals()[0])
+    d, step = torch.randn_like(s), 1.0 if name == "wave" else 1e-5  # the wave equation is linear
+    ends = []
+    for sign in (1, -1):
+        squares.shift = s + sign * step * d
+        ends.append(squares.residuals()[0])
+    torch.testing.assert_close(
+        (ends[0] - ends[1]) / (2 * step), j @ d, rtol=1e-6, atol=1e-6 * float((j @ d).abs().max())
+    )
 
 
 def test_a_run_with_a_tangent_is_saved_and_goes_on(command, tmp_path: Path) -> None:
