@@ -42,7 +42,7 @@ def test_variables_of_launchers(answer, monkeypatch, variables: str) -> None:
         (["--strategy", "ddp_spawn", "--devices", "2"], "copies a running process"),
         (["--precision", "16", "--optimizer", "adam 3, lbfgs"], "lbfgs cannot train in half precision (16-mixed)"),
         (["--precision", "bf16", "--optimizer", "soap"], "soap cannot train in half precision (bf16-mixed)"),
-        (["--precision", "bf16"], "gauss_newton cannot train in half precision"),
+        (["--precision", "bf16"], "gauss_newton, tangent cannot train in half precision"),
     ],
 )
 def test_machines_that_there_are_not(answer, flags: list[str], message: str) -> None:

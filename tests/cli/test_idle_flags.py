@@ -16,12 +16,12 @@ from mask_pinns.cli.run import build
 from mask_pinns.stepper import Stepper
 
 IDLE = {
-    "--lr 0.01": "--lr has no effect: gauss_newton 100: only adam and soap take it",
+    "--lr 0.01": "--lr has no effect: gauss_newton 100, tangent 1: only adam and soap take it",
     "--decay 0.5 --decay_every 7": "only adam and soap take it",
     "--optimizer [{optimizer: adam, lr: 0.1}] --lr 0.01": "adam: each phase has its own",
     "--optimizer adam --lr 0.01": "",
     "--optimizer [{optimizer: adam, lr: 0.1, steps: 3}, {optimizer: soap}] --lr 0.01": "",
-    "--resample 5": "--resample has no effect: gauss_newton 100: each phase has its own interval",
+    "--resample 5": "--resample has no effect: gauss_newton 100, tangent 1: each phase has its own interval",
     "--optimizer lbfgs --resample 5": "the first points stay",
     "--optimizer adam --resample 5": "",
     "--compile on": "its residuals are not compiled",
