@@ -97,6 +97,11 @@ class Tangent(nn.Module):
             nn.Parameter(torch.zeros_like(w), requires_grad=False) for w in network.parameters()
         )
 
+    @property
+    def parts(self) -> dict[str, Tensor]:
+        """The directions by the names of their weights."""
+        return dict(zip(self.names, self.directions, strict=True))
+
     def forward(self, network: JetNetwork, jet: Jet) -> Jet:
         """u(w) + (du / dw) s."""
         values, changes = self._parts(network, jet)

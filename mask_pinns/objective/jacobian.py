@@ -107,13 +107,11 @@ class Jacobian:
 
     def vector(self, points: PointSets) -> Tensor:
         """The residual vector v alone, in the order of the blocks."""
-        return torch.cat([vector for _, vector, _ in self.named_vectors(points)])
-
-    def named_vectors(self, points: PointSets) -> Iterator[tuple[str, Tensor, Tensor]]:
-        """The parts of the residual vector, with the names of their residuals and their parts of the mean squares."""
-        for term, x, count in self._pieces(points):
-            for name, residual in self.objective.residuals_at(self.network, term, x).items():
-                yield name, residual.scaled_to(count), residual.vector.detach().square().sum() / count
+        return torch.cat([
+            residual.scaled_to(count)
+            for term, x, count in self._pieces(points)
+            for residual in self.objective.residuals_at(self.network, term, x).values()
+        ])  # fmt: skip
 
     def _pieces(self, points: PointSets) -> Iterator[tuple[Condition, Tensor, int]]:
         """Each term's points in chunks, equally many of every piece, and the number of its points on a piece."""

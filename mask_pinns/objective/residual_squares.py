@@ -37,12 +37,10 @@ class ResidualSquares:
     @torch.no_grad()
     def residuals(self) -> tuple[Tensor, Tensor]:
         """This rank's residuals at the current parameters, in the order of the blocks; the loss of all ranks."""
-        vectors, terms = [], dict[str, Tensor]()
-        for name, vector, square in self.jacobian.named_vectors(self.points):
-            vectors.append(vector)
-            terms[name] = terms[name] + square if name in terms else square
-        vector = torch.cat(vectors)
-        return vector, self._noted(vector @ vector, {} if self._begun else terms)
+        vector = self.jacobian.vector(self.points)
+        loss = self.total(vector @ vector)
+        self.note(loss, {})
+        return vector, loss
 
     def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
         terms: dict[str, Tensor] = {}
@@ -52,14 +50,9 @@ class ResidualSquares:
             terms[name] = terms[name] + square if name in terms else square
             yield vector, rows
         if not self._begun:
-            self._noted(torch.stack(squares).sum(), terms)
-
-    def _noted(self, loss: Tensor, terms: dict[str, Tensor]) -> Tensor:
-        """The loss of all ranks, which is noted with the terms'."""
-        self._begun = True
-        values = self.total(torch.stack([loss, *terms.values()]))
-        self.note(values[0], dict(zip(terms, values[1:], strict=True)))
-        return values[0]
+            self._begun = True
+            values = self.total(torch.stack([torch.stack(squares).sum(), *terms.values()]))
+            self.note(values[0], dict(zip(terms, values[1:], strict=True)))
 
     @property
     def shift(self) -> Tensor:
@@ -67,14 +60,13 @@ class ResidualSquares:
         tangent, parameters = self._network.tangent, self.jacobian.parameters
         if tangent is None:
             return torch.cat([torch.zeros_like(p).flatten() for p in parameters.values()])
-        parts = dict(zip(tangent.names, tangent.directions, strict=True))
-        return torch.cat([parts[name].flatten() for name in parameters])
+        return torch.cat([tangent.parts[name].flatten() for name in parameters])
 
     @shift.setter
     def shift(self, s: Tensor) -> None:
         network, parameters = self._network, self.jacobian.parameters
         network.tangent = network.tangent or Tangent(network)
-        parts = dict(zip(network.tangent.names, network.tangent.directions, strict=True))
+        parts = network.tangent.parts
         sizes = [p.numel() for p in parameters.values()]
         with torch.no_grad():
             for name, part in zip(parameters, s.split(sizes), strict=True):
