@@ -67,10 +67,9 @@ __all__ = [
     "Data", "Derivatives", "Dirichlet", "Disk", "Domain", "Ellipse", "Embedding", "FeatureStatistics", "HalfPlane",
     "Initial", "Integral", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mean",
     "Mesh", "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points",
-    "PointsDataModule", "Polygon", "Problem", "Progress", "RandomField", "Robin", "RunSummary", "Sampling", "SolutionFigures",
-    "StopOnSignal", "Throughput", "TrainingAlarms", "TrainingSettings", "Unknown", "__version__", "best_checkpoint",
-    "characteristic_scales",
-    "outline", "recipe_for", "union",
+    "PointsDataModule", "Polygon", "Problem", "Progress", "RandomField", "Robin", "RunSummary", "Sampling",
+    "SolutionFigures", "StopOnSignal", "Throughput", "TrainingAlarms", "TrainingSettings", "Unknown", "__version__",
+    "best_checkpoint", "characteristic_scales", "outline", "recipe_for", "union",
 ]  # fmt: skip
 
 _MODULES = {name: module for name, module in imported_names(Path(__file__)).items() if name in __all__}

@@ -14,10 +14,10 @@ from mask_pinns.checks import is_finite
 class RandomField:
     """A Gaussian random field with covariance std^2 exp(-|x - x'|^2 / (2 length^2)), as a sum of random waves.
 
-    g(x) = mean + std sqrt(2 / M) sum_m cos(w_m . x + b_m), with wave vectors w_m from a normal distribution of standard
-    deviation 1 / length and phases b_m in [0, 2 pi): its covariance is exact in the mean over seeds, and the more normal
-    the more waves there are (Shinozuka, J. Acoust. Soc. Am. 49, 1971). g is smooth, and the same on every machine.
-    It takes points and gives numbers of shape (N,); in conditions that hold by construction it gives derivatives too.
+    g(x) = mean + std sqrt(2 / M) sum_m cos(w_m . x + b_m), with wave vectors w_m from a normal distribution of
+    standard deviation 1 / length and phases b_m in [0, 2 pi): its covariance is exact in the mean over seeds, and the
+    more waves, the more normal it is (Shinozuka, J. Acoust. Soc. Am. 49, 1971). g is smooth, and the same on every
+    machine. It takes points and gives numbers of shape (N,), and derivatives in conditions that hold by construction.
 
     Args:
         coordinates: names of the coordinates on which it depends.
