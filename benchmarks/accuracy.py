@@ -18,22 +18,19 @@ windows has an error as a whole only in its last window.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 
-from mask_pinns import MaskPINN, PointsDataModule
-from mask_pinns.jets.layers import Activation
+sys.path.insert(0, str(Path(__file__).parent))  # this file is run as a script
+
+from training_runs import recorded, timed_curve, train
 
 ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "accuracy.json"
@@ -45,55 +42,13 @@ VARIANTS: dict[str, list[str]] = {"mask": [], "plain": ["--mask", "false"]}
 """Words that are added to a recipe's command; results of `plain` are stored as RECIPE without mask."""
 LEVELS = (1e-3, 1e-5, 1e-7)
 """Relative errors to which the time is told."""
-STORED_KEYS = ("seed", "rel_l2", "max_error", "loss", "steps", "wall_s", "s_per_step", "parameters", "optimizer",
-               "dtype", "stop_reason", "device", "versions", "commit")  # fmt: skip
-"""Keys of summary.json that are stored."""
 
 
 def run(recipe: str, seed: int, folder: str, root: Path = ROOT, variant: str = "mask") -> dict[str, Any]:
-    """One run of a recipe: its summary, the curve of relative L2 against steps, and how far its masks are open."""
-    label = f"{recipe}-{seed}"
+    """One run of a recipe, by this checkout or another one."""
     flags = [word.replace(str(ROOT), str(root)) for word in RECIPES[recipe]]
-    flags += [*VARIANTS[variant], "--seed", str(seed), "--folder", folder, "--name", label]
-    path = {"PYTHONPATH": str(root)} if root != ROOT else {}
-    subprocess.run([sys.executable, str(root / "train.py"), *flags], check=True, cwd=root, env=os.environ | path)
-    out = Path(folder) / label
-    summary = json.loads((out / "summary.json").read_text())
-    stored = {key: summary.get(key) for key in STORED_KEYS}
-    if variant == "mask" and root == ROOT:
-        stored["openness"] = openness(out / "checkpoints" / "best.ckpt")
-    if "windows" not in summary:
-        return stored | {"curve": curve(out / "metrics.csv")}
-    windows = json.loads((out / "windows.json").read_text())["windows"]
-    before = sum(w["wall_s"] for w in windows[:-1])
-    last = curve(out / f"window-{len(windows)}" / "metrics.csv")
-    pace = windows[-1]["wall_s"] / windows[-1]["steps"]
-    return stored | {"windows": len(windows), "begins_s": before, "last_s_per_step": pace, "curve": last}
-
-
-def curve(path: Path) -> list[tuple[int, float]]:
-    """Relative L2 after steps, from a run's metrics.csv."""
-    with path.open(newline="") as file:
-        return [(int(r["step"]), float(r["val/rel_l2"])) for r in csv.DictReader(file) if r.get("val/rel_l2")]
-
-
-def openness(checkpoint: Path) -> float | None:
-    """The mean of m(z) over all masked units at 2,000 points; None without masks."""
-    module = MaskPINN.load_from_checkpoint(checkpoint)
-    means: list[float] = []
-    for layer in module.network.modules():
-        if isinstance(layer, Activation) and layer.alpha is not None:
-            layer.register_forward_pre_hook(lambda layer, z: means.append(float(layer.openness(z[0].value).mean())))
-    x = PointsDataModule(module.problem, points={"pde": 2000}).draw(0)["pde"]
-    with torch.no_grad():
-        module(x.to(next(module.parameters()).dtype))
-    return statistics.mean(means) if means else None
-
-
-def timed_curve(run: dict[str, Any]) -> list[tuple[float, float]]:
-    """Seconds of training and relative L2; of a run in windows, those in the last one. The end is the last point."""
-    begin, pace = run.get("begins_s", 0.0), run.get("last_s_per_step", run["s_per_step"])
-    return [(begin + step * pace, error) for step, error in run["curve"]] + [(run["wall_s"], run["rel_l2"])]
+    out = train([*flags, *VARIANTS[variant], "--seed", str(seed)], Path(folder), f"{recipe}-{seed}", root)
+    return recorded(out, masked=variant == "mask" and root == ROOT)
 
 
 def seconds_to(run: dict[str, Any], level: float) -> float:

@@ -135,14 +135,14 @@ def test_times_to_errors_count_the_windows_before_the_last() -> None:
 
 
 def test_openness_is_the_mean_of_all_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    accuracy, module = load("accuracy"), MaskPINN("wave", {"name": "masked", "width": 4, "blocks": 1})
-    monkeypatch.setattr(accuracy.MaskPINN, "load_from_checkpoint", lambda path: module)
-    opened = accuracy.openness(tmp_path)
+    runs, module = load("training_runs"), MaskPINN("wave", {"name": "masked", "width": 4, "blocks": 1})
+    monkeypatch.setattr(runs.MaskPINN, "load_from_checkpoint", lambda path: module)
+    opened = runs.openness(tmp_path)
     assert 0 < opened < 1
     for name, parameter in module.named_parameters():
         if name.endswith("alpha"):
             torch.nn.init.constant_(parameter, 1e4)
-    assert opened < accuracy.openness(tmp_path) <= 1
+    assert opened < runs.openness(tmp_path) <= 1
     plain = MaskPINN("wave", {"name": "masked", "width": 4, "blocks": 1, "mask": False})
-    monkeypatch.setattr(accuracy.MaskPINN, "load_from_checkpoint", lambda path: plain)
-    assert accuracy.openness(tmp_path) is None
+    monkeypatch.setattr(runs.MaskPINN, "load_from_checkpoint", lambda path: plain)
+    assert runs.openness(tmp_path) is None
