@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
         Unknown,
     )
     from mask_pinns.problems.derived.scales import characteristic_scales
+    from mask_pinns.problems.grid_fields import GridField
     from mask_pinns.problems.random_fields import RandomField
     from mask_pinns.recipe import recipe_for
     from mask_pinns.settings import Constraints, Embedding, LossSettings, Sampling, TrainingSettings
@@ -64,12 +65,12 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
 
 __all__ = [
     "ACTIVATIONS", "NETWORKS", "OPTIMIZERS", "PROBLEMS", "SAMPLERS", "Ball", "Box", "Condition", "Constraints",
-    "Data", "Derivatives", "Dirichlet", "Disk", "Domain", "Ellipse", "Embedding", "FeatureStatistics", "HalfPlane",
-    "Initial", "Integral", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings", "MaskPINN", "Mean",
-    "Mesh", "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic", "Pin", "Points",
-    "PointsDataModule", "Polygon", "Problem", "Progress", "RandomField", "Robin", "RunSummary", "Sampling",
-    "SolutionFigures", "StopOnSignal", "Throughput", "TrainingAlarms", "TrainingSettings", "Unknown", "__version__",
-    "best_checkpoint", "characteristic_scales", "outline", "recipe_for", "union",
+    "Data", "Derivatives", "Dirichlet", "Disk", "Domain", "Ellipse", "Embedding", "FeatureStatistics", "GridField",
+    "HalfPlane", "Initial", "Integral", "Interface", "Jet", "JetNetwork", "LastCheckpoint", "LossSettings",
+    "MaskPINN", "Mean", "Mesh", "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic",
+    "Pin", "Points", "PointsDataModule", "Polygon", "Problem", "Progress", "RandomField", "Robin", "RunSummary",
+    "Sampling", "SolutionFigures", "StopOnSignal", "Throughput", "TrainingAlarms", "TrainingSettings", "Unknown",
+    "__version__", "best_checkpoint", "characteristic_scales", "outline", "recipe_for", "union",
 ]  # fmt: skip
 
 _MODULES = {name: module for name, module in imported_names(Path(__file__)).items() if name in __all__}

@@ -27,7 +27,9 @@ class Rough(Problem):
 
 def test_mean_and_covariance_over_seeds() -> None:
     at = {"x": np.array([0.0, 0.3, 0.9]), "y": np.array([0.0, 0.4, 0.1])}
-    drawn = [RandomField("x", "y", length=(0.5, 0.8), mean=1.0, std=0.6, waves=20, seed=s).on(**at) for s in range(4000)]
+    drawn = [
+        RandomField("x", "y", length=(0.5, 0.8), mean=1.0, std=0.6, waves=20, seed=s).on(**at) for s in range(4000)
+    ]
     difference = [(at[c][:, None] - at[c]) / length for c, length in (("x", 0.5), ("y", 0.8))]
     expected = 0.6**2 * np.exp(-(difference[0] ** 2 + difference[1] ** 2) / 2)
     np.testing.assert_allclose(np.mean(drawn, 0), 1.0, atol=4 * 0.6 / 4000**0.5)
