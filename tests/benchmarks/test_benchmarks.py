@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -146,3 +148,15 @@ def test_openness_is_the_mean_of_all_masks(tmp_path: Path, monkeypatch: pytest.M
     plain = MaskPINN("wave", {"name": "masked", "width": 4, "blocks": 1, "mask": False})
     monkeypatch.setattr(runs.MaskPINN, "load_from_checkpoint", lambda path: plain)
     assert runs.openness(tmp_path) is None
+
+
+def test_the_gpu_bundle_runs_at_toy_size_on_the_cpu(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    words = ["bash", str(HERE / "gpu.sh"), "--accelerator", "cpu", "--toy", "--out", str(out)]
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHON": sys.executable})
+    assert done.returncode == 0, done.stdout + done.stderr
+    parts = json.loads(out.read_text())
+    assert all(check["holds"] for check in parts["checks"].values())
+    assert parts["step_time"]["works"]["wave_64x3"]["against_nested"] > 1
+    runs = [part for name, part in parts.items() if name.startswith("paper/")]
+    assert [run["steps"] for run in runs] == [20, 20] and "40 cells" in parts["study published"]["said"]
