@@ -1,0 +1,22 @@
+"""What the scripts of this folder share: the relative difference, and the file of their figures."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+FILE = Path(__file__).parents[2] / "results" / "pinnacle_references.json"
+
+
+def difference(values: np.ndarray, true: np.ndarray) -> float:
+    """In the L2 norm, relative to `true`."""
+    return float(np.linalg.norm(values - true) / np.linalg.norm(true))
+
+
+def record(name: str, figures: Mapping[str, object]) -> None:
+    """Prints figures of a reference and adds them to those in FILE under its name."""
+    print(json.dumps({name: figures}, indent=1))
+    known = json.loads(FILE.read_text()) if FILE.exists() else {}
+    known[name] = {**known.get(name, {}), **figures}
+    FILE.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
