@@ -13,7 +13,7 @@ from training_runs import timed_curve
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "PINNACLE.md"
-REFERENCES = HERE.parent / "results" / "pinnacle_references.json"
+REFERENCES = [HERE.parent / "results" / name for name in ("references.json", "pinnacle_references.json")]
 HEAD = """# PINNacle, row by row
 
 PINNacle (Hao et al., NeurIPS 2024, arXiv 2306.08827) compares eleven PINN methods on 20 forward and 2 inverse
@@ -51,8 +51,8 @@ def line(name: str, row: Row, variants: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def references(results: dict[str, Any]) -> str:
-    """What each row was compared with, how accurate that is, and what the benchmark's own file says."""
-    known = json.loads(REFERENCES.read_text()) if REFERENCES.is_file() else {}
+    """What each row was compared with, by how much its last refinements differ, and what the benchmark's file says."""
+    known = {name: figures for path in REFERENCES for name, figures in json.loads(path.read_text()).items()}
     lines = [
         "| row | problem and recipe | reference | difference to the benchmark's file | remarks |",
         "|---|---|---|---|---|",
@@ -61,9 +61,19 @@ def references(results: dict[str, Any]) -> str:
         recipe = row.path.relative_to(HERE.parents[1])
         others = [r["against_others"] for r in results.get(name, {}).get("mask", []) if "against_others" in r]
         compared = f"{statistics.median(others):.1e} (`{row.others}`)" if others else ""
-        what = known.get(row.recipe, {}).get("accuracy", "")
+        what = accuracy(known.get(row.recipe, {}))
         lines.append(f"| {name} | [{row.recipe}](../{recipe}) | {what} | {compared} | {row.note} |")
     return "\n".join(lines)
+
+
+def accuracy(figures: dict[str, Any]) -> str:
+    """How a reference was made, and by how much its last two refinements differ; a formula has no figures."""
+    if not figures:
+        return "a formula, or the reference of the library"
+    changes = figures["relative L2 difference between successive refinements"]
+    last = next(iter(changes.values()))[-1] if isinstance(changes, dict) else changes[-1]
+    change = next(iter(last.values())) if isinstance(last, dict) else last  # that of the first group of fields
+    return f"{figures['method'].partition(';')[0]}: {change:.0e}"
 
 
 def draw(results: dict[str, Any]) -> Figure:

@@ -42,6 +42,12 @@ class HeatComplex(Problem):
         walls = sum(0.1 * warmed(d, p.t) for d in (8 - p.x, 8 + p.x, 12 - p.y, 12 + p.y))
         return walls + self.around(LARGE, 1.0, 5.0, p) + self.around(SMALL, 0.4, 1.0, p)
 
+    def features(self, p):
+        """How near the disks are."""
+        return tuple(sum(torch.exp(r - d) for d in self.distances(c, p)) for c, r in ((LARGE, 1.0), (SMALL, 0.4)))
+
     def around(self, centers, radius, level, p):
-        distances = (((p.x - x) ** 2 + (p.y - y) ** 2) ** 0.5 for x, y in centers)
-        return sum(level * warmed(r - radius, p.t) * (radius / r) ** 0.5 for r in distances)
+        return sum(level * warmed(r - radius, p.t) * (radius / r) ** 0.5 for r in self.distances(centers, p))
+
+    def distances(self, centers, p):
+        return (((p.x - x) ** 2 + (p.y - y) ** 2) ** 0.5 for x, y in centers)

@@ -15,7 +15,7 @@ class HeatMultiscale(Problem):
 
     @property
     def conditions(self):
-        return (Initial(u=self.exact), Dirichlet("x", "y", u=0.0))
+        return (Initial(u=self.exact), Dirichlet("x", u=0.0), Dirichlet("y", u=0.0))
 
     def residual(self, p, u):
         return u.t - u.xx / (500 * pi) ** 2 - u.yy / pi**2

@@ -15,7 +15,7 @@ class PoissonNd(Problem):
 
     @property
     def conditions(self):
-        return (Dirichlet("v", "w", "x", "y", "z", u=self.exact),)
+        return (Dirichlet("v", "w", "x", "y", "z", u=self.exact, name="boundary"),)
 
     def residual(self, p, u):
         return u.vv + u.ww + u.xx + u.yy + u.zz + pi**2 / 4 * self.exact(p)
