@@ -24,8 +24,8 @@ import torch
 from scipy import fft
 
 from benchmarks.pinnacle.problems.burgers_2d import HIGHEST, MEANS, waves
-from benchmarks.pinnacle.references.fourier import March, resized
-from benchmarks.pinnacle.references.record import difference, record
+from benchmarks.pinnacle.references.methods.fourier import March, resized
+from benchmarks.pinnacle.references.methods.record import difference, record
 from mask_pinns.problems.library.long.references.periodic import frames_by_rk4
 from mask_pinns.problems.library.references.checks import require
 

@@ -25,8 +25,8 @@ import ngsolve as ng
 import numpy as np
 from scipy.stats import qmc
 
-from benchmarks.pinnacle.references.channel import Channel, inflow
-from benchmarks.pinnacle.references.record import difference, record
+from benchmarks.pinnacle.references.methods.channel import Channel, inflow
+from benchmarks.pinnacle.references.methods.record import difference, record
 from mask_pinns.problems.library.references.checks import require
 
 T = np.append(np.arange(1, 50, 2) / 10, 5.0)

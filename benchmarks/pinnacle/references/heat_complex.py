@@ -22,7 +22,7 @@ import numpy as np
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
-from benchmarks.pinnacle.references.common import Row, make, options, outside, scattered
+from benchmarks.pinnacle.references.methods.common import Row, make, options, outside, scattered
 from mask_pinns.problems.library.references.checks import require
 
 HALVES = (8.0, 12.0)

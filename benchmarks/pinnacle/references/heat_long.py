@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from scipy import fft
 
-from benchmarks.pinnacle.references.record import difference, record
+from benchmarks.pinnacle.references.methods.record import difference, record
 from mask_pinns.problems.library.long.references.periodic import frames_by_etdrk4, frames_by_rk4
 from mask_pinns.problems.library.references.checks import require
 

@@ -21,7 +21,7 @@ from numpy.polynomial import legendre
 from scipy.linalg import eigh
 
 from benchmarks.pinnacle.problems.heat_varying import LOG_DIFFUSIVITY
-from benchmarks.pinnacle.references.common import Row, make, options, scattered
+from benchmarks.pinnacle.references.methods.common import Row, make, options, scattered
 from mask_pinns.problems.library.references.checks import require
 
 TIMES = np.linspace(0.0, 5.0, 26)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.pinnacle.references.common import Row, make, options, outside, scattered
+from benchmarks.pinnacle.references.methods.common import Row, make, options, outside, scattered
 
 BALLS = ((0.4, 0.3, 0.6, 0.2), (0.6, 0.7, 0.6, 0.2), (0.2, 0.8, 0.7, 0.1), (0.6, 0.2, 0.3, 0.1))
 SQUARES = {"below": 64.0, "above": 100.0}

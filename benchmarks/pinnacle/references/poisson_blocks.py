@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.pinnacle.problems.poisson_blocks import A, C
-from benchmarks.pinnacle.references.common import Row, make, options, scattered
-from benchmarks.pinnacle.references.corners import exponents
+from benchmarks.pinnacle.references.methods.common import Row, make, options, scattered
+from benchmarks.pinnacle.references.methods.corners import exponents
 
 BLOCKS = len(A)
 HALF = 10.0

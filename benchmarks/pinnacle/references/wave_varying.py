@@ -29,8 +29,8 @@ import numpy as np
 from scipy.special import jv
 
 from benchmarks.pinnacle.problems.wave_varying import LOG_STIFFNESS
-from benchmarks.pinnacle.references.common import Row, make, options, scattered
-from benchmarks.pinnacle.references.elements import DEGREE, side, values_at
+from benchmarks.pinnacle.references.methods.common import Row, make, options, scattered
+from benchmarks.pinnacle.references.methods.elements import DEGREE, side, values_at
 from mask_pinns.problems.library.references.checks import require
 
 TIMES = np.linspace(0.0, 5.0, 41)

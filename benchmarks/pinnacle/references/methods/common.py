@@ -19,7 +19,7 @@ from scipy.stats import qmc
 
 from mask_pinns.problems.library.references.checks import require
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-FILE = Path(__file__).parents[2] / "results" / "pinnacle_references.json"
+FILE = Path(__file__).parents[3] / "results" / "pinnacle_references.json"
 
 
 def difference(values: np.ndarray, true: np.ndarray) -> float:
