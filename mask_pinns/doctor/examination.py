@@ -1,0 +1,114 @@
+"""The findings of the doctor: an inventory, and trials of the derivatives and of the compiler on every device."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from mask_pinns.callbacks.summary import PACKAGES, commit
+from mask_pinns.datamodules import PointsDataModule
+from mask_pinns.jets import Derivatives
+from mask_pinns.jets.engines import by_autograd, by_jet
+from mask_pinns.memory import available_memory
+from mask_pinns.networks import NETWORKS
+from mask_pinns.objective import Objective
+from mask_pinns.objective.compilation import compiled_loss
+from mask_pinns.problems.loading import make_problem
+from mask_pinns.process.machine import described
+
+OPTIONAL = {"ngsolve": "references", "shapely": "shapes", "trimesh": "shapes", "meshio": "shapes", "pandas": "studies"}
+"""Packages that some commands need, with the extra that brings them."""
+AGREES = 1e-10
+"""Largest relative difference of derivatives in float64."""
+
+Finding = tuple[str, str]
+
+
+def devices() -> list[torch.device]:
+    """The CPU, and every accelerator that PyTorch can use here."""
+    found = [torch.device("cpu")]
+    found += [torch.device("cuda", i) for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
+    return found + ([torch.device("mps")] if torch.backends.mps.is_available() else [])
+
+
+def inventory() -> Iterator[Finding]:
+    """Names and texts: nothing here takes longer than a look."""
+    for package in PACKAGES[:1]:
+        yield package, f"{_version(package)}, {_origin()}"
+    yield "python", f"{platform.python_version()} on {platform.platform()}"
+    yield "packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES[1:])
+    missing = sorted({extra for name, extra in OPTIONAL.items() if find_spec(name) is None})
+    yield "extras", f"not installed: {', '.join(missing)}" if missing else "all installed"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield "cpu", f"{cores} cores for this process; threads: {described(torch.get_num_threads())}"
+    for device in devices()[1:]:
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+        yield str(device), f"{name}, {_memory(device)} free"
+    yield "memory", f"{_memory(torch.device('cpu'))} free"
+    compilers = [c for c in ("g++", "clang++", "cl") if shutil.which(c)]
+    yield "compiler", ", ".join(compilers) or "none: torch.compile needs one on a CPU (training works without)"
+
+
+def trials() -> Iterator[tuple[str, str, bool]]:
+    """Names, texts, and whether all is well, for every device."""
+    for device in devices():
+        if device.type != "mps":  # which has no float64
+            worst = derivatives_differ(device)
+            text = f"jets and autograd differ by {worst:.0e} on {device} (float64, up to the fourth order)"
+            yield "derivatives", text, worst < AGREES
+        start = time.perf_counter()
+        try:
+            worst = compiled_differs(device)
+        except ValueError as error:
+            yield "compiled", f"not on {device}: {error} (training works without)", True
+        else:
+            seconds = time.perf_counter() - start
+            yield "compiled", f"differs from eager by {worst:.0e} on {device} (float32), {seconds:.0f} s", worst < 1e-3
+
+
+def derivatives_differ(device: torch.device) -> float:
+    """The largest relative difference between derivatives of a masked network by jets and by nested autograd."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = NETWORKS["masked"](2, 1, 16, 2, "gelu").to(device, torch.float64)
+        x = torch.rand(50, 2, dtype=torch.float64).to(device)
+    derivatives = Derivatives(("xxxx", "tt", "xt"))
+    mine, other = (engine(network, x, "xt", derivatives) for engine in (by_jet, by_autograd))
+    apart = {m: (torch.zeros_like(s) if mine[m] is None else mine[m]) - s for m, s in other.streams.items()}
+    return max(float((d.abs().max() / other.streams[m].abs().max()).detach()) for m, d in apart.items())
+
+
+def compiled_differs(device: torch.device) -> float:
+    """The relative difference of a compiled loss. Raises ValueError if nothing can be compiled here."""
+    objective = Objective(make_problem("wave"))
+    network = NETWORKS["masked"](2, 1, 8, 1, "gelu").to(device)
+    points = PointsDataModule(objective.problem, points=100).draw(0, device=device)
+    compiled = compiled_loss(objective, network, points, required=True)
+    losses = [float(loss(network, points)[0].detach()) for loss in (compiled, objective.loss)]
+    return abs(losses[0] - losses[1]) / abs(losses[1])
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _origin() -> str:
+    """Where the code comes from."""
+    folder = Path(__file__).parents[1]
+    return f"commit {commit()} in {folder.parent}" if commit() else f"installed in {folder}"
+
+
+def _memory(device: torch.device) -> str:
+    free = available_memory(device)
+    return "unknown" if free is None else f"{free / 2**30:.1f} GiB"
