@@ -6,7 +6,7 @@ u_t + u u_x + v u_y + P_x = nu Lap u, v_t + u v_x + v v_y + P_y = nu Lap v - sin
 u_x + v_y = 0, nu = 0.01, on [0, 2] x [0, 1], t in [0, 5]; at rest at t = 0; u = v = 0 at y = 0 and y = 1; at the inlet
 x = 0 u = sin(pi y) (sin pi t + sin 3 pi t + sin 5 pi t), v = 0. PINNacle also has P = 0 at t = 0, which is no condition
 of these equations (P follows from the velocity, and is not 0 there): it is left out.
-The force is that of PINNacle's paper; its code has the same force along x as well.
+The force acts along y alone.
 
 At the outlet x = 2 it has P = 0, which alone does not determine the flow: v = 0 is added, as in back_step (pressure
 with normal flow; u_x = 0 follows by div u = 0). Fluid comes in through the outlet whenever it goes out at the inlet.
