@@ -11,8 +11,7 @@ SMALL = [(x, y) for x in (-3.2, 3.2) for y in (-6, 0, 6)]
 def warmed(d, t):
     """u_t = u_dd beside a plane wall at d = 0 with u_d = u - 1, u = 0 at first (Carslaw & Jaeger 1959, 2.7)."""
     root = (t + 1e-12) ** 0.5
-    z = d / (2 * root)
-    return 1 - torch.erf(z) - torch.exp(d + t) * (1 - torch.erf(z + root))
+    return 1 - torch.erf(d / (2 * root)) - torch.exp(d + t) * (1 - torch.erf(d / (2 * root) + root))
 
 
 class HeatComplex(Problem):
@@ -26,12 +25,8 @@ class HeatComplex(Problem):
     small = union(Disk(x=x, y=y, radius=0.4) for x, y in SMALL)
     domain = (plate - large - small) & Box(t=(0.0, 3.0))
     derivatives = ("t", "xx", "yy")
-    conditions = (
-        Initial(u=0.0),
-        Robin(large, a=1.0, u=5.0, name="large"),
-        Robin(small, a=1.0, u=1.0, name="small"),
-        Robin(plate, a=1.0, u=0.1, name="walls"),
-    )
+    warmth = (("large", large, 5.0), ("small", small, 1.0), ("walls", plate, 0.1))
+    conditions = (Initial(u=0.0), *(Robin(place, a=1.0, u=level, name=name) for name, place, level in warmth))
     reference = "../references/heat_complex.npz"
 
     def residual(self, p, u):
