@@ -26,6 +26,8 @@ from mask_pinns.catalog.problem_files import located
 from mask_pinns.catalog.tables import ACTIVATIONS, NETWORKS, OPTIMIZERS, PROBLEMS
 from mask_pinns.cli import checks
 from mask_pinns.cli.configuration import declared_network, declared_problem, gather
+from mask_pinns.cli.help.listing import List
+from mask_pinns.cli.help.short import Help
 from mask_pinns.cli.run_folder import UsageError
 from mask_pinns.settings import SETTINGS, Embedding, Option, TrainerSettings, flatten, options, plain
 from mask_pinns.settings.values import check_written, parse_values, write_values
@@ -42,22 +44,18 @@ EXAMPLES = {
     "--config paper/wave": "the published settings",
     "--resume last": "go on with the latest run",
     "test --ckpt_path runs/wave-1": "evaluate its best checkpoint",
+    '--optimizer "adam 2000, lbfgs 100"': "phases: Adam, then L-BFGS",
+    "--list": "problems, networks, optimizers, with a line for each",
 }
 
 
 def describe(prog: str) -> str:
-    """Returns the first part of the help: examples, and the names that are known."""
+    """Returns the first part of the help: examples."""
     width = max(map(len, EXAMPLES))
     examples = "\n".join(f"  {prog} {flags:<{width}}  {what}" for flags, what in EXAMPLES.items())
-    known = {table: ", ".join(table.names()) for table in (PROBLEMS, NETWORKS, ACTIVATIONS, OPTIMIZERS)}
     return f"""Trains a Mask-PINN on a PDE. With no flags: the wave equation, by its recipe.
 
 {examples}
-
-problems:    {known[PROBLEMS]}, or FILE.py:CLASS
-networks:    {known[NETWORKS]}
-activations: {known[ACTIVATIONS]}
-optimizers:  {known[OPTIMIZERS]}, alone or in phases: "adam 2000, lbfgs"
 """
 
 
@@ -133,9 +131,14 @@ def build_parser(problem: str, network: str, prog: str = PROG) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
+        add_help=False,
         usage="%(prog)s [fit|validate|test|predict] [flags]",
     )
     parser._negative_number_matcher = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)  # argparse's misses -1e-3, -inf
+    hidden: Any = {"dest": argparse.SUPPRESS, "default": argparse.SUPPRESS}
+    parser.add_argument("-h", action=Help, nargs=0, help="the usual flags", **hidden)
+    parser.add_argument("--help", action=Help, nargs="?", metavar="all", help="the same; all: every flag", **hidden)
+    parser.add_argument("--list", action=List, nargs=0, help="problems, networks, optimizers, explained", **hidden)
     parser.add_argument("--version", action="version", version=f"mask-pinns {__version__}", help="print the version")
     parser.add_argument("--config", action="config", help="YAML file with any of these settings; flags override it")
     _add_problem(parser, problem)

@@ -91,7 +91,7 @@ def examples() -> list[str]:
         r"^ +python train\.py(.*)$", "\n".join([*texts, parser.describe("python train.py")]), re.MULTILINE
     )
     commands = {line.partition("#")[0].partition("  ")[0].strip() for line in lines}
-    others = ("--resume", "--ckpt_path", "runs/", ".py:", "--help", "--strategy")
+    others = ("--resume", "--ckpt_path", "runs/", ".py:", "--help", "--list", "--strategy")
     return sorted(line for line in commands if line and not any(piece in line for piece in others))
 
 

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from helpers import ROOT
 
+from mask_pinns.catalog.tables import NETWORKS, OPTIMIZERS, PROBLEMS
 from mask_pinns.cli.main import main
-from mask_pinns.cli.parser import read
+from mask_pinns.cli.parser import build_parser, read
+from mask_pinns.cli.run_folder import UsageError
 from mask_pinns.settings import RECORDED
 from mask_pinns.version import __version__
 
@@ -22,7 +24,7 @@ def test_print_config_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert stop.value.code == 0
     assert yaml.safe_load(capsys.readouterr().out)["problem"]["name"] == "wave"
     with pytest.raises(SystemExit):
-        read(["--problem", "burgers", "--help"])
+        read(["--problem", "burgers", "--help", "all"])
     shown = capsys.readouterr().out
     for piece in ("--problem.nu", "--width", "mask-pinns --resume last", "adam 2000, lbfgs", "--resume"):
         assert piece in shown
@@ -38,6 +40,30 @@ def test_the_help_speaks_of_the_command_that_was_called(capsys: pytest.CaptureFi
     for flags in ("", "--problem burgers --width 32 --seed 1", "--resume last", "test --ckpt_path runs/wave-1"):
         assert f"\n  {prog} {flags}".rstrip() in shown
     assert set(re.findall(r"^  (.*?) --resume last", shown, re.MULTILINE)) == {prog}
+
+
+def test_the_short_help_has_the_flags_that_people_change(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        read(["--problem", "burgers", "--help"])
+    shown = capsys.readouterr().out
+    flags = set(re.findall(r"^  (--[a-z_.]+)", shown, re.MULTILINE))
+    assert stop.value.code == 0 and len(shown.splitlines()) < 60 and 15 <= len(flags) <= 25
+    assert {"--problem", "--problem.nu", "--network", "--width", "--optimizer", "--points", "--resume"} <= flags
+    full = build_parser("burgers", "masked")._option_string_actions
+    assert flags - set(full) == {"--problem", "--network", "--from"}, "short forms, which are replaced"
+    assert "--help all" in shown.splitlines()[-1]
+    with pytest.raises(UsageError, match="expected all, or nothing; got 'me'"):
+        read(["--help", "me"])
+
+
+def test_the_list_has_a_line_for_each_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        read(["--list"])
+    lines = capsys.readouterr().out.splitlines()
+    assert stop.value.code == 0 and max(map(len, lines)) <= 110
+    told = {line[2:].split()[0]: line[28:].strip() for line in lines if line[:2] in ("  ", "* ") and len(line) > 28}
+    for table in (PROBLEMS, NETWORKS, OPTIMIZERS):
+        assert [name for name in table.names() if not told.get(name)] == []
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,7 +173,7 @@ def test_a_word_is_named_as_it_was_typed(answer, word: str) -> None:
 def test_the_help_lists_no_flag_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """--trainer FILE was listed, but could not read the settings of a file."""
     with pytest.raises(SystemExit):
-        read(["--help"])
+        read(["--help", "all"])
     shown = capsys.readouterr().out
     assert "--trainer CONFIG" not in shown and "--trainer.max_time" in shown
 
@@ -165,7 +191,7 @@ def test_the_commands_in_the_readme_can_be_read() -> None:
     assert len(lines) >= 5
     for line in lines:
         words = shlex.split(line.partition("#")[0])
-        if not any(piece in line for piece in ("--resume", "--ckpt_path", "runs/", ".py:", "--help")):
+        if not any(piece in line for piece in ("--resume", "--ckpt_path", "runs/", ".py:", "--help", "--list")):
             read(words)
 
 
