@@ -226,9 +226,18 @@ class RunSummary(L.Callback):
         if result["alarms"]:
             table.add_row("alarms", f"{', '.join(result['alarms'])}: see alarms.txt")
         table.add_row("device", f"{result['device']}, {result['dtype']}")
-        table.add_row("run", str(self.folder))
-        table.add_row("watch", f"tensorboard --logdir {self.folder}")
+        for row in next_rows(self.folder, result["stop_reason"]):
+            table.add_row(*row)
         self.console.print(table)
+
+
+def next_rows(folder: Path, reason: str) -> list[tuple[str, str]]:
+    """Returns the rows of a table that say where the run lies, and what can be done with it."""
+    rows = [("run", str(folder)), ("watch", f"tensorboard --logdir {folder}")]
+    rows.append(("report", f"python -m mask_pinns.report {folder}"))
+    if reason in ("interrupted", "max_time"):
+        return [*rows, ("go on", f"--resume {folder}")]
+    return [*rows, ("use", f"predict --ckpt_path {folder}")]
 
 
 def error_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from rich.table import Table
 from torch import nn
 
 from mask_pinns.callbacks.figures import draw, picture_grid, save_picture
-from mask_pinns.callbacks.summary import RunSummary, commit, error_rows, versions
+from mask_pinns.callbacks.summary import RunSummary, commit, error_rows, next_rows, versions
 from mask_pinns.callbacks.tensorboard import pixels_of
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.loading import check_checkpoint
@@ -129,6 +129,6 @@ def _table(summary: dict[str, Any], folder: Path) -> Table:
     table.add_row("steps", f"{summary['steps']:,} in all")
     table.add_row("time", f"{summary['wall_s']:.1f} s, {summary['s_per_step'] * 1e3:.2f} ms a step")
     table.add_row("device", f"{summary['device']}, {summary['dtype']}")
-    table.add_row("run", str(folder))
-    table.add_row("watch", f"tensorboard --logdir {folder}")
+    for row in next_rows(folder, summary["stop_reason"]):
+        table.add_row(*row)
     return table
