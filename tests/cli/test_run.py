@@ -16,12 +16,24 @@ IN_WINDOWS = [name for name in PROBLEMS if read(["--problem", name])[1].windows]
 """Problems whose recipe cuts the time."""
 
 
+NEXT = ("tensorboard --logdir", "mask_pinns.report", "predict --ckpt_path")
+"""What the table says that can be done with a run."""
+
+
 @pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("problem", [name for name in PROBLEMS if name not in IN_WINDOWS])
 def test_every_problem_runs_to_its_table(command, tmp_path: Path, problem: str) -> None:
     code, out, err = command("--problem", problem, "--steps", "6")
     assert (code, err) == (0, "")
-    for row in ("relative L2", "worst point", "steps", "time", "tensorboard --logdir", "mask_pinns.report", "predict --ckpt_path"):
+    for row in (
+        "relative L2",
+        "worst point",
+        "steps",
+        "time",
+        "tensorboard --logdir",
+        "mask_pinns.report",
+        "predict --ckpt_path",
+    ):
         assert row in out
     run = tmp_path / "runs" / f"{problem}-1"
     names = {p.name for p in run.iterdir()}
@@ -36,7 +48,16 @@ def test_every_problem_runs_to_its_table(command, tmp_path: Path, problem: str) 
 def test_every_problem_in_windows_runs_to_its_table(command, tmp_path: Path, problem: str) -> None:
     code, out, err = command("--problem", problem, "--steps", "3", "--windows", "2")
     assert (code, err) == (0, "")
-    for row in ("relative L2", "worst point", "jumps", "steps", "time", "tensorboard --logdir", "mask_pinns.report", "predict --ckpt_path"):
+    for row in (
+        "relative L2",
+        "worst point",
+        "jumps",
+        "steps",
+        "time",
+        "tensorboard --logdir",
+        "mask_pinns.report",
+        "predict --ckpt_path",
+    ):
         assert row in out
     run = tmp_path / "runs" / f"{problem}-1"
     assert {"config.yaml", "checkpoints", "window-1", "window-2", "solution.png"} <= {p.name for p in run.iterdir()}
