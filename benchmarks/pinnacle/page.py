@@ -22,6 +22,7 @@ problems. This page has all of them with this package: `python benchmarks/pinnac
 fresh points, never by the error. Errors are relative L2 over all compared fields jointly, of the best weights by the
 loss at fresh points; medians over the seeds, the worst in brackets. "Best in print" is the lowest mean of the paper's
 methods, or of the source that is named. The factor says how many times smaller the error here is.
+Rows that are not run are in work: their recipes are first drafts.
 
 """
 
@@ -34,7 +35,7 @@ def line(name: str, row: Row, variants: dict[str, list[dict[str, Any]]]) -> str:
     """A row of the table; a row without runs says so."""
     runs = variants.get("mask", [])
     best = f"{row.best:.1e}" + (f" ({row.source})" if row.source else "")
-    aim = f"{row.aim:.0e} in {row.minutes} min"
+    aim = f"{row.aim:.1e} in {row.minutes} min"
     if not runs:
         return f"| {name} | not run | {best} | | {aim} | | | | |"
     error = median(runs, "error")
