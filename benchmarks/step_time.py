@@ -245,9 +245,11 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=[], metavar="PYTHON", help="interpreters with peers installed")
     parser.add_argument("--memory_points", type=int, default=50_000, help="0 leaves the memory out")
     parser.add_argument("--out", type=Path, metavar="FILE", help="in place of results/step_time-<device>.json")
+    parser.add_argument("--accelerator", choices=("auto", "gpu", "cpu"), default="auto")
     arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    automatic = "gpu" if torch.cuda.is_available() else "cpu"
+    device = torch.device("cuda" if (arguments.accelerator.replace("auto", automatic)) == "gpu" else "cpu")
     path = arguments.out or HERE / "results" / f"step_time-{device.type}.json"
     result: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {"works": {}}
     for name in arguments.only:

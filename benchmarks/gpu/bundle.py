@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "gpu.json"
 SAVING = 8.0
 """Seconds that a run takes to save and to evaluate after its time is over."""
+CHECKS = ["jets", "compiled", "bursts", "gauss_newton", "resume", "one_process_ddp"]
 TOY = ["--steps", "20", "--width", "8", "--blocks", "1", "--points", "100", "--compile", "off"]
 KEPT = ("rel_l2", "max_error", "loss", "steps", "wall_s", "s_per_step", "compile_s", "parameters", "device", "versions",
         "commit", "stop_reason", "seed")  # fmt: skip
@@ -58,29 +63,45 @@ class Bundle:
 
     def lines(self, words: list[str], limit: float) -> Iterator[str]:
         """The lines that a process prints, until it ends or its time is over."""
-        process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        end = time.monotonic() + limit
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        timer = threading.Timer(limit, stop, [process])
+        timer.start()
         assert process.stdout
         try:
-            for line in process.stdout:
-                yield line
-                if time.monotonic() > end:
-                    return
+            yield from process.stdout
             if process.wait():
                 yield f"error: exit code {process.returncode}: {words[0]}"
         finally:
-            process.kill()
+            timer.cancel()
+            stop(process)
             process.wait()
 
 
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ends a process and all that it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def checks(bundle: Bundle) -> None:
-    words = [str(ROOT / "benchmarks/gpu/checks.py"), "--accelerator", bundle.accelerator]
-    found = {}
-    for line in bundle.lines(words + (["jets", "resume"] if bundle.toy else []), bundle.left):
+    """All checks; one that gives nothing counts as one that does not hold."""
+    asked = (
+        ["jets", "resume"]
+        if bundle.toy
+        else ["jets", "compiled", "bursts", "gauss_newton", "resume", "one_process_ddp"]
+    )
+    words = [str(ROOT / "benchmarks/gpu/checks.py"), "--accelerator", bundle.accelerator, *asked]
+    found: dict[str, Any] = {name: {"holds": False, "error": "gave nothing"} for name in asked}
+    for line in bundle.lines(words, bundle.left):
         if line.startswith("{"):
             check = json.loads(line)
             found[check.pop("check")] = check
             bundle.store("checks", found)
+        elif line.startswith("error:"):
+            found |= {name: {"holds": False, "error": line} for name in asked if "error" in found[name]}
+    bundle.store("checks", found)
 
 
 def step_time(bundle: Bundle) -> None:
@@ -94,6 +115,8 @@ def step_time(bundle: Bundle) -> None:
             "0",
             "--out",
             str(out),
+            "--accelerator",
+            bundle.accelerator,
         ]
         said = list(bundle.lines(words + (["--rounds", "1"] if bundle.toy else []), bundle.left))
         bundle.store("step_time", json.loads(out.read_text()) if out.is_file() else {"failed": said[-1:]})
@@ -136,9 +159,13 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--accelerator", choices=("gpu", "cpu"), default="gpu")
     parser.add_argument("--toy", action="store_true", help="tiny sizes, to try the script itself")
     parser.add_argument("--seconds", type=float, default=540.0, help="for everything")
-    parser.add_argument("--out", type=Path, default=RESULT, metavar="FILE")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: results/gpu.json, or gpu-trial.json beside it"
+    )
     options = parser.parse_args(words)
-    bundle = Bundle(options.out, options.accelerator, options.seconds, options.toy)
+    trial = options.toy or options.accelerator == "cpu"
+    out = options.out or (RESULT.with_name("gpu-trial.json") if trial else RESULT)
+    bundle = Bundle(out, options.accelerator, options.seconds, options.toy)
     parts = [checks, step_time, RUNS[0], RUNS[1], study] if options.toy else PARTS
     for part in parts:
         if bundle.left < 2 * SAVING:
@@ -146,7 +173,7 @@ def main(words: list[str] | None = None) -> int:
         part(bundle)
     bad = [name for name, check in bundle.results.get("checks", {}).items() if not check["holds"]]
     bad += [name for name, part in bundle.results.items() if "failed" in part]
-    print(f"{options.out}: {len(bundle.results)} parts in {time.monotonic() - bundle.start:.0f} s")
+    print(f"{out}: {len(bundle.results)} parts in {time.monotonic() - bundle.start:.0f} s")
     print(f"does not hold: {', '.join(bad)}" if bad else "all checks hold")
     return bool(bad)
 

@@ -19,6 +19,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,15 @@ def run(row: Row, seed: int, variant: str, data: Path | None) -> dict[str, Any]:
         return recorded(out, masked=variant == "mask") | errors(row, out / "checkpoints" / "best.ckpt", data)
 
 
+def check(names: Iterable[str], data: Path | None, out: Path, parser: argparse.ArgumentParser) -> None:
+    """Ends with one line, before anything is trained, if what is needed afterwards is not there."""
+    if not out.parent.is_dir():
+        parser.error(f"--out {out}: there is no folder {out.parent}")
+    for row in (ROWS[name] for name in names):
+        if data and row.others and not (data / row.others).is_file():
+            parser.error(f"--data {data}: there is no {row.others}, which {row.recipe} is compared with")
+
+
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=", ".join(ROWS))
@@ -92,6 +102,7 @@ def main(words: list[str] | None = None) -> None:
     options = parser.parse_args(words)
     results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.is_file() else {}
     cells = [(name, seed, variant) for name in options.only for seed in options.seeds for variant in options.variants]
+    check(options.only, options.data, options.out, parser)
     for name, seed, variant in [] if options.report else cells:
         stored = {r["seed"]: r for r in results.get(name, {}).get(variant, [])}
         if seed in stored and not options.again:

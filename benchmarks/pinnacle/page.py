@@ -17,11 +17,13 @@ REFERENCES = [HERE.parent / "results" / name for name in ("references.json", "pi
 HEAD = """# PINNacle, row by row
 
 PINNacle (Hao et al., NeurIPS 2024, arXiv 2306.08827) compares eleven PINN methods on 20 forward and 2 inverse
-problems. This page has all of them with this package: `python benchmarks/pinnacle/board.py` makes it
-([results](results/{results}), [problems and recipes](pinnacle/)). Settings were chosen by the loss and its value at
+problems. This page lists all of them, {run} of which were run so far with this package, by `python
+benchmarks/pinnacle/board.py` ([results](results/{results}), [problems and recipes](pinnacle/)).
+Settings were chosen by the loss and its value at
 fresh points, never by the error. Errors are relative L2 over all compared fields jointly, of the best weights by the
 loss at fresh points; medians over the seeds, the worst in brackets. "Best in print" is the lowest mean of the paper's
-methods, or of the source that is named. The factor says how many times smaller the error here is.
+methods, or of the source that is named. The factor says how many times smaller the error here is;
+"yes", that median error and time are within the aim.
 Rows that are not run are in work: their recipes are first drafts.
 
 """
@@ -110,12 +112,12 @@ def write(results: dict[str, Any], stored: Path) -> None:
     draw(results).savefig(picture, dpi=80)
     devices = sorted({r["device"] for v in results.values() for runs in v.values() for r in runs})
     parts = [
-        HEAD.format(results=stored.name) + "\n".join(table),
+        HEAD.format(results=stored.name, run=sum(bool(v) for v in results.values())) + "\n".join(table),
         f"Devices: {'; '.join(devices) or 'none yet'}.",
         f"![error against time; blue with the mask, orange without, dotted the best in print, dashed the aim]"
         f"(results/{picture.name})",
         "## References\n\n" + references(results),
     ]  # fmt: skip
-    page = PAGE if stored.parent == PAGE.parent / "results" else stored.with_suffix(".md")
+    page = PAGE if stored.resolve().parent == PAGE.parent / "results" else stored.with_suffix(".md")
     page.write_text("\n\n".join(parts) + "\n")
     print("\n".join(table))

@@ -228,7 +228,7 @@ def _unknown_word(word: str, flags: list[str]) -> str:
         return _unknown_flag(f"--{given}", flags)
     else:
         meant = _meant_by(bare) or (f"--{name}{equals}{value}" if f"--{name}" in flags else "")
-    hint = f"did you mean {meant}?" if meant else "settings are given as --NAME VALUE, all of them listed by --help"
+    hint = f"did you mean {meant}?" if meant else "settings are given as --NAME VALUE, all of them listed by --help all"
     return f"unknown word {word!r}; {hint}"
 
 

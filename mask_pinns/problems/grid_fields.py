@@ -89,7 +89,12 @@ class GridField:
 
     def _locate(self, i: int, x: Any) -> _Located:
         axis, value = self.axes[i], x.value if isinstance(x, Scalar) else x
-        margin = OUTSIDE * (axis[-1] - axis[0])
+        rounding = torch.finfo(value.dtype).eps * float(np.abs(axis).max())
+        if rounding > float(np.diff(axis).min()) / 4:
+            raise ValueError(
+                f"{self.name}: its {self.coordinates[i]} is too fine for {value.dtype}; take --precision 64"
+            )
+        margin = OUTSIDE * (axis[-1] - axis[0]) + rounding
         if not torch.compiler.is_compiling() and len(value):
             ends = float(value.detach().min()), float(value.detach().max())
             outside = [v for v in ends if not axis[0] - margin <= v <= axis[-1] + margin]
@@ -128,13 +133,14 @@ class _Located:
 
 def _on_grid(source: Any, field: str, names: tuple[str, ...], what: str) -> tuple[list[np.ndarray], np.ndarray]:
     """The axes, and the values on their grid."""
+    if not names:
+        raise ValueError(f"{what}: it has no coordinates; name those of its values' dimensions")
     if isinstance(source, str | Path) and str(source).endswith(".npz") and Path(source).is_file():
-        with np.load(source) as arrays:
-            source = {name: arrays[name] for name in arrays.files}
+        source = _arrays(Path(source), what)
     if isinstance(source, Mapping):
         if missing := [name for name in (*names, field) if name not in source]:
             raise ValueError(f"{what}: there is no {missing[0]!r} among {', '.join(map(str, source))}")
-        axes = [np.asarray(source[name], dtype=float) for name in names]
+        axes = [np.atleast_1d(np.asarray(source[name], dtype=float)) for name in names]
         values = np.asarray(source[field], dtype=float)
         if values.shape == tuple(map(len, axes)):
             return axes, values
@@ -148,13 +154,24 @@ def _on_grid(source: Any, field: str, names: tuple[str, ...], what: str) -> tupl
     return _pivoted([table.column(name) for name in names], table.column(field), what)
 
 
+def _arrays(path: Path, what: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file. Raises ValueError for a file that is none, or holds more than numbers."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # files can be damaged in many ways
+        raise ValueError(f"{what}: {path.name} cannot be read: {' '.join(str(error).split())[:200]}") from None
+
+
 def _pivoted(columns: list[np.ndarray], values: np.ndarray, what: str) -> tuple[list[np.ndarray], np.ndarray]:
     """Rows of grid points in any order as axes and an array."""
     axes, places = zip(*(np.unique(column, return_inverse=True) for column in columns), strict=True)
-    grid = np.full(tuple(map(len, axes)), np.nan)
+    shape = tuple(map(len, axes))
+    flat = np.ravel_multi_index(places, shape) if prod(shape) == len(values) else values[:0]
+    if len(np.unique(flat)) != len(values):
+        raise ValueError(f"{what}: {len(values):,} rows are not each point once of a grid {shape}")
+    grid = np.empty(shape)
     grid[places] = values
-    if grid.size != len(values) or np.isnan(grid).any():
-        raise ValueError(f"{what}: {len(values):,} rows are not each point once of a grid {grid.shape}")
     return list(axes), grid
 
 

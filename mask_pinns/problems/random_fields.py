@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -39,20 +41,20 @@ class RandomField:
     def __init__(
         self,
         *coordinates: str,
-        length: float | tuple[float, ...],
+        length: float | Sequence[float],
         mean: float = 0.0,
         std: float = 1.0,
         waves: int = 100,
         seed: int = 0,
     ) -> None:
-        lengths = length if isinstance(length, tuple) else (length,) * len(coordinates)
+        lengths = tuple(length) if isinstance(length, Sequence) else (length,) * len(coordinates)
         if not coordinates or len(lengths) != len(coordinates):
             raise ValueError(
                 f"RandomField of {coordinates} with lengths {lengths}: expected a length for each coordinate"
             )
         if not all(is_finite(x) and x > 0 for x in lengths):
             raise ValueError(f"RandomField: length is {length!r}; expected positive numbers")
-        if not (is_finite(mean) and is_finite(std) and isinstance(waves, int) and waves > 0):
+        if not (is_finite(mean) and is_finite(std) and isinstance(waves, Integral) and waves > 0):
             raise ValueError(
                 f"RandomField: mean {mean!r}, std {std!r}, waves {waves!r}; expected numbers, waves 1 or more"
             )

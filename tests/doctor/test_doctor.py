@@ -21,7 +21,7 @@ def test_the_inventory_names_what_a_report_needs(capsys: pytest.CaptureFixture[s
         "compiler",
     ):
         assert word in said, word
-    assert said.endswith("nothing wrong was found\n")
+    assert said.endswith("nothing was tried\n")
 
 
 def test_derivatives_are_tried(float64) -> None:
@@ -35,6 +35,13 @@ def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     said = capsys.readouterr().out
     assert "differ by 1e-01 on cpu" in said and "<- this is wrong" in said
     assert "does not work: derivatives" in said
+
+
+@pytest.mark.parametrize("trial", [lambda device: float("nan"), lambda device: 1 / 0], ids=["NaN", "raises"])
+def test_what_breaks_is_found_too(trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "compiled_differs", trial)
+    (compiled,) = [found for found in examination.trials() if found[0] == "compiled" and "cpu" in found[1]]
+    assert not compiled[2]
 
 
 def test_a_machine_without_a_compiler_is_not_ill(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Heat2d-MS of PINNacle: heat that spreads 500 times more slowly along x, and short waves along it."""
+"""Heat2d-MS of PINNacle: heat that spreads 250,000 times more slowly along x, and short waves along it."""
 
 from math import pi
 

@@ -101,11 +101,30 @@ def test_files_of_every_form(tmp_path: Path) -> None:
             "its y has 5 values; expected four or more that increase",
         ),
         ({"x": [0, 1, 2], "y": [0, 1, 2], "u": [0, 1, 2]}, "3 rows are not each point once of a grid"),
+        ({"x": 0.0, "y": [0, 1, 2], "u": [0, 1, 2]}, "expected an axis for each dimension of u"),
+        ({n: np.random.default_rng(0).random(60_000) for n in "xyu"}, "60,000 rows are not each point once of a grid"),
     ],
 )
 def test_mistakes(source, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GridField(source, "u", ["x", "y"])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"numbers"])
+def test_files_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"GridField of u: a\.npz cannot be read"):
+        GridField(tmp_path / "a.npz", "u", ["x"])
+
+
+def test_points_in_single_precision() -> None:
+    axis = np.linspace(100.1, 101.1, 5)
+    field = GridField({"x": axis, "u": axis}, "u", ["x"])
+    ends = torch.tensor([100.1, 101.1])
+    torch.testing.assert_close(field(SimpleNamespace(x=ends)), ends)
+    late = GridField({"x": 1.7e9 + np.arange(5.0), "u": axis}, "u", ["x"])
+    with pytest.raises(ValueError, match=r"its x is too fine for torch\.float32"):
+        late(SimpleNamespace(x=torch.tensor([1.7e9])))
 
 
 def test_points_outside_of_the_grid_are_refused() -> None:
