@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,7 @@ class RandomField:
             )
         if not all(is_finite(x) and x > 0 for x in lengths):
             raise ValueError(f"RandomField: length is {length!r}; expected positive numbers")
-        if not (is_finite(mean) and is_finite(std) and isinstance(waves, Integral) and waves > 0):
+        if not (is_finite(mean) and is_finite(std) and isinstance(waves, int | np.integer) and waves > 0):
             raise ValueError(
                 f"RandomField: mean {mean!r}, std {std!r}, waves {waves!r}; expected numbers, waves 1 or more"
             )
