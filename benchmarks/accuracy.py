@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 
 sys.path.insert(0, str(Path(__file__).parent))  # this file is run as a script
 
-from training_runs import recorded, timed_curve, train
+from training_runs import panels, recorded, timed_curve, train
 
 ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "accuracy.json"
@@ -88,20 +88,11 @@ def table(results: dict[str, Any]) -> str:
 
 def draw(results: dict[str, Any]) -> Figure:
     """Error against training time, a panel for each recipe and a line for each seed."""
-    columns = 4
-    rows = -(-len(results) // columns)
-    figure = Figure(figsize=(3.6 * columns, 2.6 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    for axis, (recipe, runs) in zip(axes, sorted(results.items()), strict=False):
+    figure, axes = panels(sorted(results), shared=True)
+    for axis, (_, runs) in zip(axes, sorted(results.items()), strict=True):
         for run in runs:
             axis.plot(*zip(*timed_curve(run), strict=True), label=f"seed {run['seed']}")
         axis.legend(fontsize="x-small")
-        axis.set(title=recipe, yscale="log", xlabel="s")
-        axis.grid(alpha=0.3)
-    for axis in axes[::columns]:
-        axis.set_ylabel("relative L2 error")
-    for axis in axes[len(results) :]:
-        axis.set_axis_off()
     return figure
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from mask_pinns import MaskPINN, PointsDataModule
 from mask_pinns.jets.layers import Activation
@@ -56,6 +58,22 @@ def timed_curve(run: dict[str, Any]) -> list[tuple[float, float]]:
     """Seconds of training and relative L2; of a run in windows, those in the last one. The end is the last point."""
     begin, pace = run.get("begins_s", 0.0), run.get("last_s_per_step", run["s_per_step"])
     return [(begin + step * pace, error) for step, error in run["curve"]] + [(run["wall_s"], run["rel_l2"])]
+
+
+def panels(titles: Sequence[str], shared: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel of error against time for each title, four in a line; shared: one axis of errors."""
+    columns = 4
+    rows = max(1, -(-len(titles) // columns))
+    figure = Figure(figsize=(3.6 * columns, 2.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=shared).ravel()
+    for axis, title in zip(axes, titles, strict=False):
+        axis.set(title=title, yscale="log", xlabel="s")
+        axis.grid(alpha=0.3)
+    for axis in axes[::columns]:
+        axis.set_ylabel("relative L2 error")
+    for axis in axes[len(titles) :]:
+        axis.set_axis_off()
+    return figure, list(axes[: len(titles)])
 
 
 def openness(checkpoint: Path) -> float | None:

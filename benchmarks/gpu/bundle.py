@@ -39,8 +39,9 @@ class Bundle:
 
     Attributes:
         out: the JSON file, written after each part.
+        accelerator: "gpu" or "cpu".
         seconds: for everything.
-        words: of train.py, for the accelerator.
+        toy: whether sizes are tiny.
     """
 
     out: Path
@@ -87,11 +88,7 @@ def stop(process: subprocess.Popen[str]) -> None:
 
 def checks(bundle: Bundle) -> None:
     """All checks; one that gives nothing counts as one that does not hold."""
-    asked = (
-        ["jets", "resume"]
-        if bundle.toy
-        else ["jets", "compiled", "bursts", "gauss_newton", "resume", "one_process_ddp"]
-    )
+    asked = ["jets", "resume"] if bundle.toy else CHECKS
     words = [str(ROOT / "benchmarks/gpu/checks.py"), "--accelerator", bundle.accelerator, *asked]
     found: dict[str, Any] = {name: {"holds": False, "error": "gave nothing"} for name in asked}
     for line in bundle.lines(words, bundle.left):

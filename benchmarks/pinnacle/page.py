@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from rows import ROWS, Row
-from training_runs import timed_curve
+from training_runs import panels, timed_curve
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "PINNACLE.md"
@@ -82,22 +82,13 @@ def accuracy(figures: dict[str, Any]) -> str:
 def draw(results: dict[str, Any]) -> Figure:
     """Error against time, a panel for each row that was run, with the best in print and the aim."""
     shown = [name for name in ROWS if results.get(name)]
-    columns = 4
-    lines = max(1, -(-len(shown) // columns))
-    figure = Figure(figsize=(3.4 * columns, 2.6 * lines), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axis, name in zip(axes, shown, strict=False):
+    figure, axes = panels(shown)
+    for axis, name in zip(axes, shown, strict=True):
         for variant, color in (("mask", "C0"), ("plain", "C1")):
             for run in results[name].get(variant, []):
                 axis.plot(*zip(*timed_curve(run), strict=True), color=color, alpha=0.7)
         axis.axhline(ROWS[name].best, color="gray", linestyle=":")
         axis.axhline(ROWS[name].aim, color="C2", linestyle="--")
-        axis.set(title=name, yscale="log", xlabel="s")
-        axis.grid(alpha=0.3)
-    for axis in axes[::columns]:
-        axis.set_ylabel("relative L2 error")
-    for axis in axes[len(shown) :]:
-        axis.set_axis_off()
     return figure
 
 

@@ -7,13 +7,12 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-from mask_pinns.callbacks.summary import PACKAGES, commit
+from mask_pinns.callbacks.summary import commit, versions
 from mask_pinns.datamodules import PointsDataModule
 from mask_pinns.jets import Derivatives
 from mask_pinns.jets.engines import by_autograd, by_jet
@@ -41,10 +40,10 @@ def devices() -> list[torch.device]:
 
 def inventory() -> Iterator[Finding]:
     """Names and texts: nothing here takes longer than a look."""
-    for package in PACKAGES[:1]:
-        yield package, f"{_version(package)}, {_origin()}"
-    yield "python", f"{platform.python_version()} on {platform.platform()}"
-    yield "packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES[1:])
+    known = versions()
+    yield "mask-pinns", f"{known.pop('mask-pinns')}, {_origin()}"
+    yield "python", f"{known.pop('python')} on {platform.platform()}"
+    yield "packages", ", ".join(f"{name} {number}" for name, number in known.items())
     missing = sorted({extra for name, extra in OPTIONAL.items() if find_spec(name) is None})
     yield "extras", f"not installed: {', '.join(missing)}" if missing else "all installed"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -101,17 +100,10 @@ def compiled_differs(device: torch.device) -> float:
     return abs(losses[0] - losses[1]) / abs(losses[1])
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
 def _origin() -> str:
     """Where the code comes from."""
-    folder = Path(__file__).parents[1]
-    return f"commit {commit()} in {folder.parent}" if commit() else f"installed in {folder}"
+    folder, here = Path(__file__).parents[1], commit()
+    return f"commit {here} in {folder.parent}" if here else f"installed in {folder}"
 
 
 def _memory(device: torch.device) -> str:

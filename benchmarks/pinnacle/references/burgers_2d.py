@@ -25,9 +25,10 @@ from scipy import fft
 
 from benchmarks.pinnacle.problems.burgers_2d import HIGHEST, MEANS, waves
 from benchmarks.pinnacle.references.methods.fourier import March, resized
-from benchmarks.pinnacle.references.methods.record import difference, record
+from benchmarks.pinnacle.references.methods.record import record
 from mask_pinns.problems.library.long.references.periodic import frames_by_rk4
 from mask_pinns.problems.library.references.checks import require
+from mask_pinns.problems.library.shapes.references.scattered import difference
 
 NU = 1e-3
 FILE = Path(__file__).with_suffix(".npz")

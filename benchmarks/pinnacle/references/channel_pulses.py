@@ -26,8 +26,9 @@ import numpy as np
 from scipy.stats import qmc
 
 from benchmarks.pinnacle.references.methods.channel import Channel, inflow
-from benchmarks.pinnacle.references.methods.record import difference, record
+from benchmarks.pinnacle.references.methods.record import record
 from mask_pinns.problems.library.references.checks import require
+from mask_pinns.problems.library.shapes.references.scattered import difference
 
 T = np.append(np.arange(1, 50, 2) / 10, 5.0)
 POINTS = qmc.Sobol(2, scramble=True, rng=0).random_base2(10)[:650] * [2.0, 1.0]

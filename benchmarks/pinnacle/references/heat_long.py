@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 from scipy import fft
 
-from benchmarks.pinnacle.references.methods.record import difference, record
+from benchmarks.pinnacle.references.methods.record import record
 from mask_pinns.problems.library.long.references.periodic import frames_by_etdrk4, frames_by_rk4
 from mask_pinns.problems.library.references.checks import require
+from mask_pinns.problems.library.shapes.references.scattered import difference
 
 DIFFUSION = 0.001
 T = np.linspace(0.0, 100.0, 101)

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from mask_pinns.problems.library.references.checks import require
+from mask_pinns.problems.library.shapes.references.scattered import difference
 
 FOLDER = Path(__file__).parents[1]
 
@@ -57,11 +58,6 @@ def outside(balls: Sequence[Sequence[float]], *coordinates: np.ndarray) -> np.nd
     """Whether points are outside of all balls, each a center and a radius."""
     point = np.stack(coordinates, -1)
     return np.all([np.linalg.norm(point - ball[:-1], axis=-1) > ball[-1] for ball in balls], axis=0)
-
-
-def difference(values: np.ndarray, true: np.ndarray) -> float:
-    """The relative L2 difference."""
-    return float(np.linalg.norm(values - true) / np.linalg.norm(true))
 
 
 def measured(row: Row) -> tuple[np.ndarray, dict[str, object]]:

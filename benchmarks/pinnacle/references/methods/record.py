@@ -1,17 +1,10 @@
-"""What the scripts of this folder share: the relative difference, and the file of their figures."""
+"""What scripts of this folder share: the file of their figures."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 FILE = Path(__file__).parents[3] / "results" / "pinnacle_references.json"
-
-
-def difference(values: np.ndarray, true: np.ndarray) -> float:
-    """In the L2 norm, relative to `true`."""
-    return float(np.linalg.norm(values - true) / np.linalg.norm(true))
 
 
 def record(name: str, figures: Mapping[str, object]) -> None:
