@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
     from mask_pinns.problems.random_fields import RandomField
     from mask_pinns.recipe import recipe_for
     from mask_pinns.settings import Constraints, Embedding, LossSettings, Sampling, TrainingSettings
+    from mask_pinns.solution import load_solution, plot_solution, save_solution
     from mask_pinns.version import __version__
 
 __all__ = [
@@ -70,7 +71,8 @@ __all__ = [
     "MaskPINN", "Mean", "Mesh", "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic",
     "Pin", "Points", "PointsDataModule", "Polygon", "Problem", "Progress", "RandomField", "Robin", "RunSummary",
     "Sampling", "SolutionFigures", "StopOnSignal", "Throughput", "TrainingAlarms", "TrainingSettings", "Unknown",
-    "__version__", "best_checkpoint", "characteristic_scales", "outline", "recipe_for", "union",
+    "__version__", "best_checkpoint", "characteristic_scales", "load_solution", "outline", "plot_solution",
+    "recipe_for", "save_solution", "union",
 ]  # fmt: skip
 
 _MODULES = {name: module for name, module in imported_names(Path(__file__)).items() if name in __all__}

@@ -24,7 +24,7 @@ from mask_pinns.networks.unknown import unknown_values
 from mask_pinns.objective import AdaptiveWeights, Objective, PointSets
 from mask_pinns.objective.checks import check_objective
 from mask_pinns.objective.jacobian import Jacobian
-from mask_pinns.objective.prediction import as_points
+from mask_pinns.objective.prediction import as_points, further_columns
 from mask_pinns.optim.phases import Schedule
 from mask_pinns.problems import Problem
 from mask_pinns.problems.derived.determinacy import solution_errors
@@ -126,6 +126,10 @@ class MaskPINN(L.LightningModule):
         with torch.no_grad(), evaluation_mode(self.network):
             return evaluate_in_chunks(self.network, x, next(self.network.parameters())).numpy()
 
+    def derivatives(self, points: Tensor | np.ndarray, *wanted: str) -> dict[str, np.ndarray]:
+        """Derivatives of every field at any points (N, D), each (N,): `derivatives(points, "x", "tt")["u_tt"]`."""
+        return further_columns(self.objective, self.network, points, wanted)
+
     @property
     def unknowns(self) -> dict[str, float]:
         """The unknown numbers by name, as they are now."""
@@ -208,8 +212,7 @@ class MaskPINN(L.LightningModule):
     @property
     def log_interval(self) -> int:
         """Optimizer steps between logged losses."""
-        trainer: Any = self.trainer  # the type checker does not see where the attribute is set
-        return self.log_every or trainer.log_every_n_steps
+        return self.log_every or self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set in a connector
 
     # ---- validation, test, prediction -----------------------------------------------------------------------
 
@@ -226,9 +229,9 @@ class MaskPINN(L.LightningModule):
         """Updates the errors with a chunk (points, values) of the grid, or evaluates the loss on point sets."""
         if isinstance(batch, dict):
             self._evaluate_loss(batch, stage)
-            return
-        x, values = batch
-        self.errors.update(self(x), values, self.problem.domain.time(x))
+        else:
+            x, values = batch
+            self.errors.update(self(x), values, self.problem.domain.time(x))
 
     def _evaluate_loss(self, points: PointSets, stage: str) -> None:
         self.objective.separate_streams()
@@ -278,7 +281,9 @@ class MaskPINN(L.LightningModule):
             self.schedule.reset()
             self.stepper.reset()
             self.stop_reason = "steps"
-            self._start_adaptive_weights()
+            if self.adaptive_weights.balance and not self.adaptive_weights.names:
+                self.check()
+            self.adaptive_weights.start(self.adaptive_weights.names)
             if self.good is not None:
                 self.good.reset()
         self.errors = solution_errors(self.problem)
@@ -286,12 +291,6 @@ class MaskPINN(L.LightningModule):
         self.trainer.strategy.precision_plugin.convert_module(self)
         self.run_dtype = next(self.network.parameters()).dtype
         self.network.to(self.run_dtype)  # its buffers too, which a float32 trainer leaves as they are
-
-    def _start_adaptive_weights(self) -> None:
-        adaptive = self.adaptive_weights
-        if adaptive.balance and not adaptive.names:
-            self.check()
-        adaptive.start(adaptive.names)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes its state; without a trainer, which sets the dtype, takes that of the weights too."""

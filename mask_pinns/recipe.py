@@ -11,6 +11,7 @@ import lightning as L
 import torch
 
 from mask_pinns.callbacks import Patience, TrainingAlarms
+from mask_pinns.checkpoints.loading import take_weights
 from mask_pinns.cli.configuration import configs_folder, load_yaml
 from mask_pinns.cli.trainer import PRECISIONS
 from mask_pinns.datamodules import PointsDataModule
@@ -40,11 +41,20 @@ class Recipe:
         patience = self.module.hparams["patience"]
         return [TrainingAlarms(), *([Patience(patience)] if patience else [])]
 
-    def fit(self, **options: Any) -> MaskPINN:
+    def fit(self, start: MaskPINN | None = None, **options: Any) -> MaskPINN:
         """Trains, with these options of the Trainer, and returns the module. No file is written without a logger.
 
         With time windows it returns the whole solution, which is another module than that of the recipe.
+
+        Args:
+            start: a trained module of the same network, whose weights are the first ones: training goes on from there,
+                with the optimizer of this recipe. Unknown numbers start anew.
+            options: options of Lightning's Trainer.
+
+        Raises ValueError for a start with another network, or with time windows.
         """
+        if start is not None:
+            self._begin_with(start)
         if self.config.get("windows"):
             return self._fit_windows(options)
         defaults: dict[str, Any] = {
@@ -56,6 +66,12 @@ class Recipe:
         trainer = L.Trainer(**defaults | options)
         trainer.fit(self.module, self.data)
         return self.module
+
+    def _begin_with(self, start: MaskPINN) -> None:
+        """Takes the weights of a trained module."""
+        if self.config.get("windows"):
+            raise ValueError("start: a recipe in time windows begins with the first window; leave start or windows out")
+        take_weights(self.module.network, start.network.state_dict(), "start", "only one network can be gone on with")
 
     def _fit_windows(self, options: Mapping[str, Any]) -> MaskPINN:
         """Trains a network for each window, and returns the whole solution."""

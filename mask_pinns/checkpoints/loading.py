@@ -6,13 +6,13 @@ If one is refused, for any reason, the message names another checkpoint in its f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mask_pinns.checkpoints.compatibility import differences
 from mask_pinns.checkpoints.contents import FOR_EVALUATION, FOR_RESUME, check_contents, upgrade
@@ -109,22 +109,34 @@ def load_weights(path: Path, network: nn.Module) -> None:
     """
     state = load_checkpoint(path)["state_dict"]
     weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
+    take_weights(network, weights, f"--from {path}", "name one of them: --from RUN/window-1")
+
+
+def take_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str, windows: str) -> None:
+    """Takes the weights of another network of the same form, as `load_weights` does.
+
+    Args:
+        network: takes them.
+        weights: by their names in the other network.
+        source: where they come from, for messages.
+        windows: what to do if the other network is one in time windows, for messages.
+    """
     weights = {k: v for k, v in weights.items() if not k.startswith("unknowns.") and not is_of_tangent(k)}
     own = {k: v for k, v in network.state_dict().items() if k.startswith("unknowns.")}
     here = {k: tuple(v.shape) for k, v in network.state_dict().items() if k not in own}
     there = {k: tuple(v.shape) for k, v in weights.items()}
     if any(name.startswith("parts.") for name in there):
-        raise ValueError(f"--from {path} is a run in time windows; name one of them: --from RUN/window-1")
+        raise ValueError(f"{source} is a run in time windows; {windows}")
     if here != there:
         name = next(k for k in [*here, *there] if here.get(k) != there.get(k))
         raise ValueError(
-            f"--from {path} has another network: {name} has shape {there.get(name, 'none')} there, "
+            f"{source} has another network: {name} has shape {there.get(name, 'none')} there, "
             f"{here.get(name, 'none')} here; take the same network, embedding and exact conditions"
         )
     if not all(value.isfinite().all() for value in weights.values()):
-        raise ValueError(f"--from {path} cannot be used: its weights are not finite")
+        raise ValueError(f"{source} cannot be used: its weights are not finite")
     network.to(next(v.dtype for k, v in weights.items() if k in dict(network.named_parameters())))
-    network.load_state_dict(weights | own)
+    network.load_state_dict({**weights, **own})
 
 
 def check_checkpoint(path: Path, module: Trained, dtype: torch.dtype | None = None) -> Content:

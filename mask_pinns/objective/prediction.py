@@ -42,7 +42,7 @@ def check_columns(objective: Objective, derivatives: Any, std: bool, what: str) 
 
 def as_points(points: Tensor | np.ndarray, names: Sequence[str]) -> Tensor:
     """Points as a tensor (N, D). Raises ValueError for another shape, and for what is not real."""
-    x = torch.as_tensor(points)
+    x = points if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))  # lists are float64, not float32
     if x.is_complex() or x.ndim != 2 or x.shape[1] != len(names):
         what = f"shape {tuple(x.shape)} and {x.dtype}"
         raise ValueError(f"points have {what}; expected (N, {len(names)}): {', '.join(names)}, real numbers")
