@@ -1,10 +1,11 @@
 # Two commands do everything on a fresh machine with Python 3.11+ and make:
 #   make train   environment, installation, the main job (the wave equation by its recipe)
 #   make test    environment, installation, the tests
+# make docs builds the documentation site.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test slow lint types check clean
+.PHONY: train test slow lint types docs gallery as_installed check clean
 
 train: .venv/ready
 	$(BIN)/python train.py $(ARGS)
@@ -20,11 +21,21 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Checked as a wheel lays the rooms out: `callbacks` and `datamodules` inside the package.
-types: .venv/ready
-	rm -rf build/typed && mkdir -p build/typed
-	cp -r mask_pinns train.py build/typed && cp -r callbacks datamodules build/typed/mask_pinns
-	cd build/typed && ../../$(BIN)/mypy --config-file ../../pyproject.toml mask_pinns train.py
+types: as_installed
+	cd build/as_installed && ../../$(BIN)/mypy --config-file ../../pyproject.toml mask_pinns train.py
+
+# The site, in build/site: every page made, every link checked. `make docs ARGS=serve` shows it while one writes.
+docs: as_installed
+	PYTHONPATH=. $(BIN)/mkdocs $(or $(ARGS),build --strict --quiet)
+
+# The pictures of the gallery, made anew by its scripts in full (or: make gallery ARGS="heat wave").
+gallery: .venv/ready
+	$(BIN)/python docs/site/gallery.py $(ARGS)
+
+# As a wheel lays the rooms out, for what reads the code: `callbacks` and `datamodules` inside the package.
+as_installed: .venv/ready
+	rm -rf build/as_installed && mkdir -p build/as_installed
+	cp -r mask_pinns train.py build/as_installed && cp -r callbacks datamodules build/as_installed/mask_pinns
 
 check: test lint types
 

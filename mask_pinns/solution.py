@@ -85,5 +85,5 @@ def plot_solution(model: MaskPINN, path: str | Path | None = None) -> Figure:
     FigureCanvasAgg(figure)
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
+        figure.savefig(path, dpi=150)
     return figure

@@ -88,7 +88,7 @@ def test_the_run_prints_it_and_config_yaml_does_not_have_it(command, tmp_path: P
 def examples() -> list[str]:
     texts = [path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
     lines = re.findall(
-        r"^ +python train\.py(.*)$", "\n".join([*texts, parser.describe("python train.py")]), re.MULTILINE
+        r"^ *python train\.py(.*)$", "\n".join([*texts, parser.describe("python train.py")]), re.MULTILINE
     )
     commands = {line.partition("#")[0].partition("  ")[0].strip() for line in lines}
     others = ("--resume", "--ckpt_path", "runs/", ".py:", "--help", "--list", "--strategy")

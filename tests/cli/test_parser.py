@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 import yaml
-from helpers import ROOT
 
 from mask_pinns.catalog.tables import NETWORKS, OPTIMIZERS, PROBLEMS
 from mask_pinns.cli.main import main
@@ -183,16 +181,6 @@ def test_a_folder_that_cannot_be_written(command, tmp_path: Path) -> None:
     code, _, err = command("--steps", "2", "--folder", str(tmp_path / "file"))
     assert (code, err.count("\n")) == (2, 1)
     assert "file" in err
-
-
-def test_the_commands_in_the_readme_can_be_read() -> None:
-    text = (ROOT / "README.md").read_text()
-    lines = re.findall(r"^ *python train\.py(.*)$", text, re.MULTILINE)
-    assert len(lines) >= 5
-    for line in lines:
-        words = shlex.split(line.partition("#")[0])
-        if not any(piece in line for piece in ("--resume", "--ckpt_path", "runs/", ".py:", "--help", "--list")):
-            read(words)
 
 
 def test_flags_that_belong_to_another_command(command, tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ class Neumann(_TargetsOnBoundary):
     Example:
         >>> from mask_pinns import Box, Neumann
         >>> condition = Neumann("x", u=0.0)
-        >>> [piece.normal for piece in condition.place(Box(x=(0, 1), t=(0, 5))).pieces]
-        [{'x': -1.0}, {'x': 1.0}]
+        >>> tuple(piece.normal["x"] for piece in condition.place(Box(x=(0, 1), t=(0, 5))).pieces)
+        (-1.0, 1.0)
     """
 
     kind = "neumann"
