@@ -8,5 +8,5 @@ from pathlib import Path
 
 from mask_pinns import plot_solution, recipe_for
 
-model = recipe_for("plate", optimizer="gauss_newton 60").fit()
+model = recipe_for("plate", optimizer="gauss_newton 40").fit()
 plot_solution(model, Path(__file__).with_suffix(".png"))

@@ -26,7 +26,7 @@ def trained(mask: bool) -> list[dict[str, str]]:
     statistics = FeatureStatistics(every=20, folder=folder)
     trainer = L.Trainer(max_steps=300, max_epochs=-1, logger=False, callbacks=[statistics], enable_checkpointing=False)
     trainer.fit(model, data)
-    return list(csv.DictReader((folder / "drift.csv").open()))
+    return list(csv.DictReader((folder / "drift.csv").read_text().splitlines()))
 
 
 runs = {"masked": trained(True), "plain": trained(False)}

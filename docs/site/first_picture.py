@@ -16,7 +16,7 @@ from PIL import Image
 
 from mask_pinns import MaskPINN, recipe_for
 
-STEPS = 60
+STEPS = 40
 
 
 class Frames(L.Callback):
@@ -53,7 +53,7 @@ def frame(step: int, values: np.ndarray, true: np.ndarray, extent: tuple[float, 
 
 def main() -> None:
     frames = Frames()
-    recipe = recipe_for("burgers", optimizer=f"gauss_newton {STEPS}")
+    recipe = recipe_for("burgers", optimizer=f"gauss_newton {STEPS}", points={"pde": 3000})
     model = recipe.fit(callbacks=[frames])
     grid = model.problem.evaluation()
     assert grid.values is not None
