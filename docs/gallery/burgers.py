@@ -7,5 +7,5 @@ from pathlib import Path
 
 from mask_pinns import plot_solution, recipe_for
 
-model = recipe_for("burgers", optimizer="gauss_newton 40", points={"pde": 3000}).fit()
+model = recipe_for("burgers").fit()
 plot_solution(model, Path(__file__).with_suffix(".png"))

@@ -1,4 +1,4 @@
-"""Makes docs/first.gif, the picture of the first page: Burgers' equation while it is trained, a frame for each step.
+"""Makes docs/first.gif, the picture of the first page: the wave equation while it trains, a frame for each step.
 
 python docs/site/first_picture.py
 """
@@ -15,8 +15,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mask_pinns import MaskPINN, recipe_for
-
-STEPS = 40
 
 
 class Frames(L.Callback):
@@ -37,32 +35,31 @@ class Frames(L.Callback):
 
 
 def frame(step: int, values: np.ndarray, true: np.ndarray, extent: tuple[float, ...]) -> Image.Image:
-    figure = Figure(figsize=(5.6, 2.7), layout="constrained", dpi=110)
+    figure = Figure(figsize=(5.6, 2.7), layout="constrained", dpi=90)
     left, right = figure.subplots(1, 2)
     left.imshow(values, origin="lower", aspect="auto", extent=extent, vmin=-1, vmax=1, cmap="RdBu")
     left.set(title=f"step {step}", xlabel="t", ylabel="x")
     error = np.log10(np.abs(values - true) + 1e-16)
-    image = right.imshow(error, origin="lower", aspect="auto", extent=extent, vmin=-8, vmax=0, cmap="magma")
+    image = right.imshow(error, origin="lower", aspect="auto", extent=extent, vmin=-14, vmax=0, cmap="magma")
     relative = np.linalg.norm(values - true) / np.linalg.norm(true)
     right.set(title=f"log10 |error|, relative {relative:.0e}", xlabel="t")
     figure.colorbar(image, ax=right)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return Image.open(buffer).convert("RGB").quantize(128)
+    return Image.open(buffer).convert("RGB").quantize(48)
 
 
 def main() -> None:
     frames = Frames()
-    recipe = recipe_for("burgers", optimizer=f"gauss_newton {STEPS}", points={"pde": 3000})
-    model = recipe.fit(callbacks=[frames])
+    model = recipe_for("wave").fit(callbacks=[frames])
     grid = model.problem.evaluation()
     assert grid.values is not None
     x, t = (axis.numpy() for axis in grid.axes.values())
     true, extent = grid.values.numpy().reshape(grid.shape), (t[0], t[-1], x[0], x[-1])
-    pictures = [frame(i, values, true, extent) for i, values in enumerate(frames.values) if i < 12 or i % 2 == 0]
+    pictures = [frame(step, values, true, extent) for step, values in enumerate(frames.values)]
     path = Path(__file__).parents[1] / "first.gif"
     pictures[0].save(
-        path, save_all=True, append_images=pictures[1:], duration=[250] * (len(pictures) - 1) + [4000], loop=0
+        path, save_all=True, append_images=pictures[1:], duration=[500] * (len(pictures) - 1) + [4000], loop=0
     )
 
 
