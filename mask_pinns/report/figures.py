@@ -34,7 +34,8 @@ class Picture(NamedTuple):
     svg: str
 
 
-def _svg(figure: Figure) -> str:
+def svg_of(figure: Figure) -> str:
+    """Returns a figure as an SVG in a data URL."""
     file = BytesIO()
     figure.savefig(file, format="svg")
     return f"data:image/svg+xml;base64,{b64encode(file.getvalue()).decode()}"
@@ -50,7 +51,7 @@ def training_picture(runs: list[RunRecord]) -> Picture:
             axis.plot([row["step"] for row in rows], [row[name] for row in rows], label=run.name)
         axis.set(yscale="log", xlabel="step", title=label)
         axis.legend()
-    return Picture("Training", _svg(figure) if any(run.metrics for run in runs) else "")
+    return Picture("Training", svg_of(figure) if any(run.metrics for run in runs) else "")
 
 
 def drift_pictures(runs: list[RunRecord]) -> list[Picture]:
@@ -79,7 +80,7 @@ def _line_chart(runs: list[RunRecord], quantity: str, title: str) -> Picture:
     if not any(np.isfinite(line.get_ydata()).any() for axis in axes for line in axis.lines):
         return Picture(title, "")
     figure.legend([line_of[layer] for layer in layers], layers, loc="outside right upper", fontsize="small")
-    return Picture(title, _svg(figure))
+    return Picture(title, svg_of(figure))
 
 
 def _image(run: RunRecord, quantity: str) -> tuple[list[float], np.ndarray]:
@@ -105,4 +106,4 @@ def _heatmap(runs: list[RunRecord], quantity: str, title: str) -> Picture:
         axis.set_xticks(labelled, [f"{steps[i]:.0f}" for i in labelled])
         axis.set_yticks(range(len(image)), run.layers_with(quantity))
     figure.colorbar(heatmap, ax=list(axes), label="drift, in standard deviations at the start")
-    return Picture(title, _svg(figure))
+    return Picture(title, svg_of(figure))

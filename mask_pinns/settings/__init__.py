@@ -24,7 +24,7 @@ from mask_pinns.settings.loss import LossSettings
 from mask_pinns.settings.machine import MachineSettings
 from mask_pinns.settings.observation import RECORDED, ObservationSettings
 from mask_pinns.settings.phases import Phases, phase_mappings
-from mask_pinns.settings.run import RunSettings
+from mask_pinns.settings.run import RunSettings, TuningSettings
 from mask_pinns.settings.sampling import Sampling
 from mask_pinns.settings.trainer import TrainerSettings
 from mask_pinns.settings.training import TrainingSettings, WindowSettings
@@ -35,12 +35,13 @@ SETTINGS: dict[str, tuple[type, ...]] = {
     "points": (Sampling,),
     "run": (RunSettings, ObservationSettings),
     "machine": (MachineSettings,),
+    "tuning": (TuningSettings,),
 }
 """Classes of settings by the title under which --help lists their flags."""
 
 __all__ = [
     "RECORDED", "SETTINGS", "Constraints", "Embedding", "LossSettings", "MachineSettings", "ObservationSettings",
-    "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainerSettings", "TrainingSettings", "WindowSettings",
-    "as_names", "complete", "defaults", "flatten", "merge", "names", "options", "phase_mappings", "pick", "plain",
-    "setting", "to_mapping",
+    "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainerSettings", "TrainingSettings", "TuningSettings",
+    "WindowSettings", "as_names", "complete", "defaults", "flatten", "merge", "names", "options", "phase_mappings",
+    "pick", "plain", "setting", "to_mapping",
 ]  # fmt: skip

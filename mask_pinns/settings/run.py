@@ -1,11 +1,11 @@
-"""`RunSettings`: the length of a run, its folder, and what is done with it."""
+"""`RunSettings`: the length of a run, its folder, and what is done with it; `TuningSettings`: a search of many runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from mask_pinns.settings.fields import setting
 
@@ -48,3 +48,26 @@ class RunSettings:
     vtu: bool = setting(False, switch=True, decides=False)
     explain: bool = setting(False, switch=True, decides=False)
     dry_run: bool = setting(False, switch=True, decides=False)
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """Which settings the command tune searches, and how long.
+
+    Args:
+        search: settings with their values, for tune: "width 10..40, first_scale 0.5..4 log, activation tanh|sin"; if
+            not given, what helps most
+        trials: number of trials of tune, in all sessions together
+        trial_steps: steps of each trial; if not given, those of the run
+        tune_minutes: tune ends after so many minutes; --resume goes on
+
+    Example:
+        >>> from mask_pinns.settings import TuningSettings
+        >>> TuningSettings(search="width 10..40").trials
+        20
+    """
+
+    search: str | None = setting(None, decides=False)
+    trials: int = setting(20, kind=PositiveInt, decides=False)
+    trial_steps: int | None = setting(None, kind=PositiveInt | None, decides=False)
+    tune_minutes: float | None = setting(None, kind=PositiveFloat | None, decides=False)
