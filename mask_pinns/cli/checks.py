@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from mask_pinns.catalog.tables import ACTIVATIONS, ENGINES, OPTIMIZERS, SAMPLERS
 from mask_pinns.checks import is_finite, is_number
 from mask_pinns.cli.run_folder import UsageError
-from mask_pinns.settings import ObservationSettings, RunSettings, TrainingSettings, names, phase_mappings
+from mask_pinns.settings import (
+    ObservationSettings,
+    RunSettings,
+    TrainingSettings,
+    TuningSettings,
+    names,
+    phase_mappings,
+)
 
 if TYPE_CHECKING:
     from mask_pinns.module import MaskPINN
@@ -147,17 +154,20 @@ OF_TRAINING = {
 }
 """Settings that only a training reads, with those in the next line."""
 OF_PREDICTION = ("predict_points", "predict_derivatives", "predict_std", "vtu")
+OF_TUNING = names(TuningSettings)
 OF_EVALUATION = {"folder", "ckpt_path", "resume", *OF_PREDICTION}
 
 
 def idle_flags(command: str, config: SimpleNamespace, module: MaskPINN) -> list[str]:
     """Returns a line for each flag that was typed but has no effect here, with the reason."""
-    if command != "fit":
+    if command not in ("fit", "tune"):
         reasons = dict.fromkeys(OF_TRAINING - OF_EVALUATION, f"{command} does not train")
     else:
         reasons = _idle_in_training(config, module)
     if command != "predict":
         reasons |= dict.fromkeys(OF_PREDICTION, "it is for the command predict")
+    if command != "tune":
+        reasons |= dict.fromkeys(OF_TUNING, "it is for the command tune")
     reasons |= _idle_in_network(config, module) | _idle_by_term(module)
     lines = []
     for flag in dict.fromkeys(config.typed):

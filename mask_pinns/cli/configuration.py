@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,8 +28,8 @@ from mask_pinns.catalog.tables import (
     problem_in_source,
 )
 from mask_pinns.checkpoints.atomic_files import whole_file
-from mask_pinns.cli.run_folder import UsageError, find_checkpoint, run_folder_of
-from mask_pinns.settings import merge
+from mask_pinns.cli.run_folder import UsageError, find_checkpoint, find_study, run_folder_of
+from mask_pinns.settings import TuningSettings, merge, names
 from mask_pinns.settings.values import parse_values, write_values
 
 LONG_FORMS = {
@@ -36,7 +37,7 @@ LONG_FORMS = {
 }  # fmt: skip
 NOT_SAVED = (
     "config", "resume", "ckpt_path", "name", "predict_points", "predict_derivatives", "predict_std", "vtu", "verify",
-    "typed",
+    "typed", *names(TuningSettings),
 )  # fmt: skip
 """Settings that are not necessary to repeat a run."""
 
@@ -72,8 +73,8 @@ def declared_network(name: str) -> Declaration:
     return Declaration(doc, {key: Parameter(option.annotation, option.default) for key, option in known.items()})
 
 
-def gather(words: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """Returns the configuration that the flags start from, and the words that remain to be parsed."""
+def gather(words: list[str], command: str = "fit") -> tuple[dict[str, Any], list[str]]:
+    """Returns the configuration that the flags of a command start from, and the words that remain to be parsed."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for flag in ("--problem.name", "--network.name", "--resume", "--start_from", "--ckpt_path", "--folder"):
         parser.add_argument(flag)
@@ -86,7 +87,7 @@ def gather(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     config: dict[str, Any] = {"problem": {"name": "wave"}, "network": {"name": "masked"}}
     problem, network = getattr(flags, "problem.name"), getattr(flags, "network.name")
     problem = None if problem is None else located(problem)
-    for file in _files(flags, problem):
+    for file in _study_files(flags) if command == "tune" and flags.resume else _files(flags, problem):
         config = merge(config, load_yaml(file))
     if problem is not None and same_problem(problem, config["problem"]["name"]):
         config["problem"]["name"] = problem
@@ -117,6 +118,14 @@ def _files(flags: argparse.Namespace, problem: str | None) -> list[Path]:
         return files
     recipe = configs_folder() / f"{problem or 'wave'}.yaml"
     return [recipe if recipe.is_file() else configs_folder() / "default.yaml"]
+
+
+def _study_files(flags: argparse.Namespace) -> list[Path]:
+    """Returns the configuration of a study to go on with, which nothing overrides: its trials are to be compared."""
+    if flags.config or flags.start_from:
+        flag = "--config" if flags.config else "--from"
+        raise UsageError(f"the trials of a study have the same settings: leave out {flag}, or begin a new study")
+    return [find_study(flags.resume, Path(flags.folder or "runs")) / "config.yaml"]
 
 
 def _run_configuration(run: Path, files: list[Path]) -> list[Path]:
@@ -176,8 +185,11 @@ def _without(words: list[str], flag: str) -> list[str]:
     return others
 
 
-def save(config: SimpleNamespace, path: Path) -> None:
-    """Writes the configuration to a file that is complete or does not exist. `--config` with it repeats the run."""
-    content = {k: v for k, v in vars(config).items() if k not in NOT_SAVED}
+def save(config: SimpleNamespace, path: Path, also: Collection[str] = ()) -> None:
+    """Writes the configuration to a file that is complete or does not exist. `--config` with it repeats the run.
+
+    also: settings that are written too, though a single run does not need them.
+    """
+    content = {k: v for k, v in vars(config).items() if k in also or k not in NOT_SAVED}
     with whole_file(path) as file:
         write_values(content, file)

@@ -16,6 +16,7 @@ from mask_pinns.catalog.problem_files import forget_modules
 from mask_pinns.cli.checks import check_environment, idle_flags
 from mask_pinns.cli.parser import PROG, read
 from mask_pinns.cli.run_folder import Stopped, UsageError
+from mask_pinns.cli.tuning.space import check_tune
 from mask_pinns.process.signals import one_command
 
 LONGEST_MESSAGE = 800
@@ -54,7 +55,9 @@ def _answered(argv: list[str], prog: str) -> int:
     try:
         command, config = read(argv, prog)
         check_environment(vars(config))
-        return _execute(command, config)
+        if command == "tune":
+            check_tune(config)
+        return _execute(command, config, prog)
     except Stopped as error:
         print(f"stopped: {one_line(error)}", file=sys.stderr)
         return 1
@@ -65,7 +68,7 @@ def _answered(argv: list[str], prog: str) -> int:
         return 2
 
 
-def _execute(command: str, config: SimpleNamespace) -> int:
+def _execute(command: str, config: SimpleNamespace, prog: str) -> int:
     """Executes a command that can be read. Torch and Lightning are imported here: it takes seconds, which --help and
     the answer to a mistake do not have to wait for.
     """
@@ -82,6 +85,10 @@ def _execute(command: str, config: SimpleNamespace) -> int:
             parts.console.print(line, highlight=False, soft_wrap=True, markup=False)
         if command == "fit":
             return fit.fit(parts)
+        if command == "tune":
+            from mask_pinns.cli.tuning.command import tune  # Optuna is an extra
+
+            return tune(parts, prog)
         return evaluation.predict(parts) if command == "predict" else evaluation.evaluate(parts, command)
     except Stopped:
         raise

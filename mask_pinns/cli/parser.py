@@ -33,7 +33,7 @@ from mask_pinns.settings import SETTINGS, Embedding, Option, TrainerSettings, fl
 from mask_pinns.settings.values import check_written, parse_values, write_values
 from mask_pinns.version import __version__
 
-COMMANDS = ("fit", "validate", "test", "predict")
+COMMANDS = ("fit", "validate", "test", "predict", "tune")
 PROG = "mask-pinns"
 """How the command is called, if it is called by its name."""
 SHORT_FLAGS = ("width", "blocks", "activation", "mask", "mask_init", "first_scale", "first_bias")
@@ -45,6 +45,7 @@ EXAMPLES = {
     "--resume last": "go on with the latest run",
     "test --ckpt_path runs/wave-1": "evaluate its best checkpoint",
     '--optimizer "adam 2000, lbfgs 100"': "phases: Adam, then L-BFGS",
+    'tune --search "width 10..40, first_scale 1..4 log"': "search settings for the smallest loss at fresh points",
     "--list": "problems, networks, optimizers, with a line for each",
 }
 
@@ -94,7 +95,7 @@ def read(argv: Iterable[str], prog: str = PROG) -> tuple[str, SimpleNamespace]:
     """
     words = list(argv)
     command = words.pop(0) if words and words[0] in COMMANDS else "fit"
-    base, words = gather(words)
+    base, words = gather(words, command)
     parser = build_parser(base["problem"]["name"], base["network"]["name"], prog)
     required = {key for key, value in parser.get_defaults().items() if value is not None}
     lists = [action.dest for action in parser._actions if action.nargs == "*"]
@@ -132,7 +133,7 @@ def build_parser(problem: str, network: str, prog: str = PROG) -> Parser:
         exit_on_error=False,
         allow_abbrev=False,
         add_help=False,
-        usage="%(prog)s [fit|validate|test|predict] [flags]",
+        usage=f"%(prog)s [{'|'.join(COMMANDS)}] [flags]",
     )
     parser._negative_number_matcher = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)  # argparse's misses -1e-3, -inf
     hidden: Any = {"dest": argparse.SUPPRESS, "default": argparse.SUPPRESS}
@@ -226,6 +227,8 @@ def _unknown_word(word: str, flags: list[str]) -> str:
         meant = f"--{joined[1]} {joined[2]}"
     elif dashes and bare[:1].isalpha():
         return _unknown_flag(f"--{given}", flags)
+    elif ".." in word or "|" in word:
+        meant = 'a search, in quotes: --search "width 10..40, activation tanh|sin"'
     else:
         meant = _meant_by(bare) or (f"--{name}{equals}{value}" if f"--{name}" in flags else "")
     hint = f"did you mean {meant}?" if meant else "settings are given as --NAME VALUE, all of them listed by --help all"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -53,13 +53,14 @@ COMPARED_SETTINGS = (
 
 @dataclass
 class Run:
-    """Holds the parts that a command needs."""
+    """Holds the parts that a command needs; `observers` are callbacks beside those of every run."""
 
     config: SimpleNamespace
     module: MaskPINN
     data: PointsDataModule
     console: Console
     ranks: int
+    observers: list[L.Callback] = field(default_factory=list)
 
     @property
     def steps(self) -> int:
@@ -197,7 +198,8 @@ def train(
     summary, observers = make_callbacks(run, folder)
     run.module.schedule.bounded = run.config.steps is None  # with a larger --steps, the last phase is longer
     stopper = callbacks.StopOnSignal(run.config.trainer.get("max_time"))
-    trainer = make_fit_trainer(run, folder, done, [callbacks.ChildrenObserverOff(), *more, *observers, stopper])
+    more = [callbacks.ChildrenObserverOff(), *more, *run.observers]
+    trainer = make_fit_trainer(run, folder, done, [*more, *observers, stopper])
     if window:
         run.console.print(window, highlight=False)
     else:

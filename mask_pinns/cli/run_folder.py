@@ -14,6 +14,8 @@ from mask_pinns.checkpoints.atomic_files import links_elsewhere, without_link
 
 WINDOWS = "window-*/checkpoints/*.ckpt"
 """Checkpoints of time windows in a run folder."""
+STUDY = "study.db"
+"""The file with the trials of a study, in its folder."""
 
 
 class UsageError(ValueError):
@@ -41,6 +43,10 @@ def find_checkpoint(given: str, runs: Path, name: str = "last.ckpt") -> Path:
     Raises UsageError if there is no checkpoint.
     """
     path = Path(given)
+    if (path / STUDY).is_file():
+        raise UsageError(
+            f"{path} is a study with several runs; name one, {path}/trial-0, or go on: tune --resume {path}"
+        )
     if given == "last":
         found = [*runs.glob("*/checkpoints/*.ckpt"), *runs.glob(f"*/{WINDOWS}")]
         if not found:
@@ -55,6 +61,20 @@ def find_checkpoint(given: str, runs: Path, name: str = "last.ckpt") -> Path:
     if not path.is_file() and not any(path.parent.glob("*.ckpt")):
         raise UsageError(f"checkpoint {path} does not exist")
     return Path(os.path.abspath(path))  # a bare file name would have no parent folder
+
+
+def find_study(given: str, runs: Path) -> Path:
+    """Returns the folder of a study, for "last" that of the latest one in `runs`. Raises UsageError if it is none."""
+    if given == "last":
+        studies = sorted(runs.glob(f"*/{STUDY}"), key=lambda file: file.stat().st_mtime)
+        if not studies:
+            raise UsageError(f"there is no study in {runs}; begin one without --resume")
+        return studies[-1].parent
+    if not (Path(given) / STUDY).is_file():
+        raise UsageError(
+            f"{given} is no study, there is no {STUDY} in it; expected a folder that tune has made, or last"
+        )
+    return Path(given)
 
 
 def new_folder(config: SimpleNamespace) -> Path:

@@ -244,7 +244,7 @@ class Sequence:
         errors = RunSummary.errors(part.module)["errors"]
         window = Window(
             start, end, str(weights.relative_to(self.folder)), summary.get("steps", part.steps),
-            summary.get("wall_s", 0.0), _fresh_loss(part), gaps,
+            summary.get("wall_s", 0.0), fresh_loss(part), gaps,
             {name: error["rel_l2"] for name, error in errors.items()}, summary.get("stop_reason", "steps"),
             summary.get("steps", part.steps) / part.steps, summary.get("device", ""), summary.get("loss"),
         )  # fmt: skip
@@ -257,7 +257,7 @@ class Sequence:
         self.run.console.print(f"window {len(self.parts)}: {window.in_words()}", highlight=False, soft_wrap=True)
 
 
-def _fresh_loss(part: Run) -> float | None:
+def fresh_loss(part: Run) -> float | None:
     """The loss of a window at fresh points, without adaptive weights."""
     network, objective = part.module.network, part.module.objective
     like = next(network.parameters())
