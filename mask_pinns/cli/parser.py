@@ -26,6 +26,7 @@ from mask_pinns.catalog.problem_files import located
 from mask_pinns.catalog.tables import ACTIVATIONS, NETWORKS, OPTIMIZERS, PROBLEMS
 from mask_pinns.cli import checks
 from mask_pinns.cli.configuration import declared_network, declared_problem, gather
+from mask_pinns.cli.help.completion import Completion
 from mask_pinns.cli.help.listing import List
 from mask_pinns.cli.help.short import Help
 from mask_pinns.cli.run_folder import UsageError
@@ -140,6 +141,8 @@ def build_parser(problem: str, network: str, prog: str = PROG) -> Parser:
     parser.add_argument("-h", action=Help, nargs=0, help="the usual flags", **hidden)
     parser.add_argument("--help", action=Help, nargs="?", metavar="all", help="the same; all: every flag", **hidden)
     parser.add_argument("--list", action=List, nargs=0, help="problems, networks, optimizers, explained", **hidden)
+    shell_help = "print a script that completes flags, names and files: bash, zsh, fish, ..."
+    parser.add_argument("--completion", action=Completion, metavar="SHELL", help=shell_help, **hidden)
     parser.add_argument("--version", action="version", version=f"mask-pinns {__version__}", help="print the version")
     parser.add_argument("--config", action="config", help="YAML file with any of these settings; flags override it")
     _add_problem(parser, problem)

@@ -12,7 +12,8 @@ from helpers import ROOT
 
 import mask_pinns
 
-HEAVY = ("torch", "lightning", "torchmetrics", "tensorboard", "matplotlib", "scipy", "pytorch_optimizer")
+HEAVY = ("torch", "lightning", "torchmetrics", "tensorboard", "matplotlib", "scipy", "pytorch_optimizer", "optuna",
+         "shtab")  # fmt: skip
 MODULES = """
 import sys
 from mask_pinns.cli.main import main
