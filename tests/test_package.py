@@ -141,7 +141,10 @@ def imported_packages(path: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     ("rooms", "extras"),
-    [(("mask_pinns", "datamodules", "callbacks", "train.py"), ()), (("benchmarks", "tests"), ("studies", "dev"))],
+    [
+        (("mask_pinns", "datamodules", "callbacks", "train.py"), ("tune", "completion")),
+        (("benchmarks", "tests"), ("studies", "dev")),
+    ],
     ids=["package", "benchmarks and tests"],
 )
 def test_what_is_imported_is_declared(rooms: tuple[str, ...], extras: tuple[str, ...]) -> None:
