@@ -96,7 +96,10 @@ def _run(words: list[str]) -> None:
 
 
 def _train(words: list[str]) -> None:
-    if words[:1] and words[0] in COMMANDS[1:]:
+    if words[:1] == ["tune"]:
+        few = ["--trials", "1"] if "--resume" in words else ["--trials", "1", "--trial_steps", "2", "--points", "60"]
+        assert main([*words, *few]) == 0
+    elif words[:1] and words[0] in COMMANDS[1:]:
         assert main(words) == 0
     elif any(word in TOLD for word in words):
         with suppress(SystemExit):
