@@ -1,6 +1,8 @@
 """Lets pages link to files outside of docs/, as they do in the repository: those files become part of the site.
 
-`docs/X` is the page X of the site, any other file of the repository keeps its path. A link to a folder becomes text.
+`docs/X` is the page X of the site, any other file of the repository keeps its path. Links to scripts of the gallery
+become links to their pages, those to its folder and that of the notebooks to their overviews; one to another folder
+becomes text.
 """
 
 from __future__ import annotations
@@ -54,7 +56,11 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     def moved(match: re.Match[str]) -> str:
         text, link, anchor = match[1], match[2], match[3] or ""
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), link))
-        if (ROOT / path).is_dir():
+        if path in ("docs/gallery", "docs/notebooks"):
+            path += "/index.md"
+        elif path.startswith("docs/gallery/") and path.endswith(".py"):
+            path = path.removesuffix(".py") + ".md"
+        elif (ROOT / path).is_dir():
             return f"{text[1:-1]} (`{path}`)"
         return f"{text}({posixpath.relpath(path.removeprefix('docs/'), here or '.')}{anchor})"
 
