@@ -12,6 +12,7 @@ import torch
 from helpers import TINY, blank_pictures, real_pictures
 
 from mask_pinns.cli import main as command_line
+from mask_pinns.cli.parser import COMMANDS
 from mask_pinns.cli.run import Run
 from mask_pinns.cli.trainer import burst
 from mask_pinns.cli.training import fit
@@ -45,7 +46,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
 
     def call(*flags: str, tiny: bool = True) -> tuple[int, str, str]:
         words = list(flags)
-        verb = [words.pop(0)] if words and words[0] in ("fit", "validate", "test", "predict") else []
+        verb = [words.pop(0)] if words and words[0] in COMMANDS else []
         capsys.readouterr()
         code = command_line.main([*verb, *(TINY if tiny else []), "--folder", str(tmp_path / "runs"), *words])
         out, err = capsys.readouterr()

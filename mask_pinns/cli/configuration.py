@@ -35,8 +35,8 @@ LONG_FORMS = {
     "--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde", "--from": "--start_from",
 }  # fmt: skip
 NOT_SAVED = (
-    "config", "resume", "ckpt_path", "name", "predict_points", "predict_derivatives", "predict_std", "vtu", "verify",
-    "typed",
+    "config", "resume", "ckpt_path", "name", "predict_points", "predict_file", "predict_derivatives", "predict_std",
+    "vtu", "verify", "typed",
 )  # fmt: skip
 """Settings that are not necessary to repeat a run."""
 

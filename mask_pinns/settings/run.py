@@ -9,6 +9,9 @@ from jsonargparse.typing import PositiveInt
 
 from mask_pinns.settings.fields import setting
 
+PREDICTED = (".npz", ".csv", ".parquet", ".vtu")
+"""Ends of names of files to which predictions can be written."""
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -26,6 +29,9 @@ class RunSettings:
         ckpt_path: run folder or checkpoint to validate, test or predict with
         predict_points: .npy or .csv file of the points (N, D) of a prediction; a .csv file may begin with the names
             of the coordinates, in any order
+        predict_file: file of a prediction, by the end of its name: .npz (arrays points and values), .csv or .parquet (a
+            column for each coordinate, field and derivative; .parquet needs pyarrow), .vtu (for ParaView, as --vtu, and
+            no table); if not given, prediction.npz in the run folder
         predict_derivatives: x tt: derivatives of every field that a prediction has too, as u_x and u_tt; orders up to 4
         predict_std: the standard deviation of every field is part of a prediction too, as u_std, and that of unknown
             numbers is printed; for problems with Data
@@ -43,6 +49,7 @@ class RunSettings:
     verify: bool = setting(False, switch=True, decides=False)
     ckpt_path: str | None = setting(None, decides=False)
     predict_points: str | None = setting(None, decides=False)
+    predict_file: str | None = setting(None, decides=False)
     predict_derivatives: Sequence[str] = setting(factory=list, kind=str, many=True, decides=False)
     predict_std: bool = setting(False, switch=True, decides=False)
     vtu: bool = setting(False, switch=True, decides=False)
