@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from mask_pinns.catalog.tables import ACTIVATIONS, ENGINES, OPTIMIZERS, SAMPLERS
 from mask_pinns.checks import is_finite, is_number
 from mask_pinns.cli.run_folder import UsageError
-from mask_pinns.settings import PREDICTED, ObservationSettings, RunSettings, TrainingSettings, names, phase_mappings
+from mask_pinns.settings import (
+    EXPORTED,
+    PREDICTED,
+    ObservationSettings,
+    RunSettings,
+    TrainingSettings,
+    names,
+    phase_mappings,
+)
 
 if TYPE_CHECKING:
     from mask_pinns.module import MaskPINN
@@ -68,6 +76,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     SAMPLERS.require(settings["sampler"])
     ENGINES.require(settings["derivatives"])
     _check_ending(settings, "predict_file", PREDICTED)
+    _check_ending(settings, "export_file", EXPORTED)
     for phase in phase_mappings(settings["optimizer"]):
         if "optimizer" in phase:
             OPTIMIZERS.require(phase["optimizer"])
@@ -154,8 +163,10 @@ OF_TRAINING = {
     "adaptive",
 }
 """Settings that only a training reads, with those in the next line."""
-OF_PREDICTION = ("predict_points", "predict_file", "predict_derivatives", "predict_std", "vtu")
-OF_EVALUATION = {"folder", "ckpt_path", "resume", *OF_PREDICTION}
+OF_PREDICTION = ("predict_points", "predict_file", "predict_std", "vtu")
+OF_EXPORT = ("export_file", "export_precision")
+OF_BOTH = ("predict_derivatives",)
+OF_EVALUATION = {"folder", "ckpt_path", "resume", *OF_PREDICTION, *OF_EXPORT, *OF_BOTH}
 
 
 def idle_flags(command: str, config: SimpleNamespace, module: MaskPINN) -> list[str]:
@@ -164,9 +175,12 @@ def idle_flags(command: str, config: SimpleNamespace, module: MaskPINN) -> list[
         reasons = dict.fromkeys(OF_TRAINING - OF_EVALUATION, f"{command} does not train")
     else:
         reasons = _idle_in_training(config, module)
-    if command != "predict":
-        reasons |= dict.fromkeys(OF_PREDICTION, "it is for the command predict")
-    elif str(config.predict_file).lower().endswith(".vtu"):
+    for names_of_one, own in ((OF_PREDICTION, "predict"), (OF_EXPORT, "export")):
+        if command != own:
+            reasons |= dict.fromkeys(names_of_one, f"it is for the command {own}")
+    if command not in ("predict", "export"):
+        reasons |= dict.fromkeys(OF_BOTH, "it is for the commands predict and export")
+    if command == "predict" and str(config.predict_file).lower().endswith(".vtu"):
         reasons["predict_points"] = f"the points in {config.predict_file} are those of a mesh of the domain"
         reasons["vtu"] = f"{config.predict_file} is such a file"
     reasons |= _idle_in_network(config, module) | _idle_by_term(module)

@@ -36,7 +36,7 @@ LONG_FORMS = {
 }  # fmt: skip
 NOT_SAVED = (
     "config", "resume", "ckpt_path", "name", "predict_points", "predict_file", "predict_derivatives", "predict_std",
-    "vtu", "verify", "typed",
+    "vtu", "export_file", "export_precision", "verify", "typed",
 )  # fmt: skip
 """Settings that are not necessary to repeat a run."""
 

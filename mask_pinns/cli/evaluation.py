@@ -1,4 +1,4 @@
-"""The commands that evaluate a checkpoint: validate, test and predict."""
+"""The commands that evaluate a checkpoint: validate, test, predict and export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mask_pinns.cli.run_folder import UsageError, find_checkpoint
 from mask_pinns.cli.trainer import make_trainer
 from mask_pinns.datamodules.points import VALIDATION_STEP
 from mask_pinns.datamodules.points_file import outside, read_points
-from mask_pinns.export import Prediction, require_writer, write_table
+from mask_pinns.export import Prediction, export_solution, require_format, require_writer, write_table
 from mask_pinns.objective.posterior import Posterior, described, in_words, make_posterior
 from mask_pinns.objective.prediction import check_columns, further_columns
 from mask_pinns.pictures.vtu import require_vtu, write_vtu
@@ -62,6 +62,24 @@ def predict(run: Run) -> int:
         mesh = path if for_paraview else folder_of(checkpoint) / "prediction.vtu"
         written = write_vtu(module.problem, module.predict, mesh.parent, further, mesh.stem)
         _print(run, f"the solution in the domain, for ParaView: {written}")
+    return 0
+
+
+def export(run: Run) -> int:
+    """Writes the solution, with the derivatives that are asked for, as a program for any points: --export_file, else
+    solution.onnx in the run folder. Tells how far its results are from the predictions.
+    """
+    config = run.config
+    check_columns(run.module.objective, config.predict_derivatives, False, "--predict_derivatives")
+    named = Path(config.export_file) if config.export_file else None
+    require_format(named or Path("solution.onnx"))
+    checkpoint = load_checkpoint_of(run)
+    path = named or folder_of(checkpoint) / "solution.onnx"
+    made = export_solution(run.module, path, config.predict_derivatives, config.export_precision)
+    coordinates = ", ".join(run.module.problem.domain.names)
+    what = f"{', '.join(made.outputs)} at any points ({coordinates}), in float{made.precision}"
+    _print(run, f"{what}, written to {made.path}")
+    _print(run, str(made.trial))
     return 0
 
 

@@ -82,7 +82,8 @@ def _execute(command: str, config: SimpleNamespace) -> int:
             parts.console.print(line, highlight=False, soft_wrap=True, markup=False)
         if command == "fit":
             return fit.fit(parts)
-        return evaluation.predict(parts) if command == "predict" else evaluation.evaluate(parts, command)
+        own = {"predict": evaluation.predict, "export": evaluation.export}
+        return own[command](parts) if command in own else evaluation.evaluate(parts, command)
     except Stopped:
         raise
     except MisconfigurationException as error:

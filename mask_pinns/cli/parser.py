@@ -33,7 +33,7 @@ from mask_pinns.settings import SETTINGS, Embedding, Option, TrainerSettings, fl
 from mask_pinns.settings.values import check_written, parse_values, write_values
 from mask_pinns.version import __version__
 
-COMMANDS = ("fit", "validate", "test", "predict")
+COMMANDS = ("fit", "validate", "test", "predict", "export")
 PROG = "mask-pinns"
 """How the command is called, if it is called by its name."""
 SHORT_FLAGS = ("width", "blocks", "activation", "mask", "mask_init", "first_scale", "first_bias")
@@ -44,6 +44,7 @@ EXAMPLES = {
     "--config paper/wave": "the published settings",
     "--resume last": "go on with the latest run",
     "test --ckpt_path runs/wave-1": "evaluate its best checkpoint",
+    "export --ckpt_path runs/wave-1": "its solution as a program: ONNX",
     '--optimizer "adam 2000, lbfgs 100"': "phases: Adam, then L-BFGS",
     "--list": "problems, networks, optimizers, with a line for each",
 }
@@ -132,7 +133,7 @@ def build_parser(problem: str, network: str, prog: str = PROG) -> Parser:
         exit_on_error=False,
         allow_abbrev=False,
         add_help=False,
-        usage="%(prog)s [fit|validate|test|predict] [flags]",
+        usage="%(prog)s [fit|validate|test|predict|export] [flags]",
     )
     parser._negative_number_matcher = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)  # argparse's misses -1e-3, -inf
     hidden: Any = {"dest": argparse.SUPPRESS, "default": argparse.SUPPRESS}

@@ -11,7 +11,8 @@ USUAL = {
     "by which network": ("network.name", "network.width", "network.blocks", "network.activation", "network.mask"),
     "how it is trained": ("optimizer", "steps", "points", "exact", "windows", "seed"),
     "where": ("devices", "precision", "name", "folder"),
-    "going on, and using the solution": ("resume", "start_from", "ckpt_path", "predict_points"),
+    "going on": ("resume", "start_from"),
+    "using the solution": ("ckpt_path", "predict_points", "predict_file", "export_file"),
 }
 """Settings by group, under their long names."""
 SHORT_NAMES = {
