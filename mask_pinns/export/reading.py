@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,7 @@ Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 def of_onnx(file: str) -> Run:
     """The program in an .onnx file."""
-    from onnxruntime import InferenceSession
-
-    session: Any = InferenceSession(file, providers=["CPUExecutionProvider"])
+    session: Any = import_module("onnxruntime").InferenceSession(file, providers=["CPUExecutionProvider"])
     (points,), names = session.get_inputs(), [output.name for output in session.get_outputs()]
     return lambda x: dict(zip(names, session.run(None, {points.name: x}), strict=True))
 

@@ -26,6 +26,8 @@ WHAT = {
     "config": "YAML file with settings, or the name of a recipe; flags override it",
     "network.name": "a name of --list",
     "points": "number of collocation points",
+    "predict_file": "file of a prediction: .npz, .csv, .parquet, or .vtu for ParaView",
+    "export_file": "file of the solution as a program: .onnx or .pt2",
     "windows": "4: four windows in time, with a network each; 0.2 0.5: where they end; auto: by how hard each is",
     "network.width": "units of a hidden layer",
     "network.blocks": "number of blocks of two layers",
