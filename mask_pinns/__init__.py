@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # type checkers read these lines, and so does _MODULES below
     from mask_pinns.checkpoints.rollback import NonFiniteLoss
     from mask_pinns.datamodules import SAMPLERS, PointsDataModule
     from mask_pinns.domains import Ball, Box, Disk, Domain, Ellipse, HalfPlane, Mesh, Points, Polygon, outline, union
+    from mask_pinns.export import export_solution
     from mask_pinns.jets import ACTIVATIONS, Derivatives, Jet, JetNetwork
     from mask_pinns.module import MaskPINN
     from mask_pinns.networks import NETWORKS
@@ -71,8 +72,8 @@ __all__ = [
     "MaskPINN", "Mean", "Mesh", "MetricsFile", "Neumann", "NonFiniteLoss", "Objective", "Patience", "Periodic",
     "Pin", "Points", "PointsDataModule", "Polygon", "Problem", "Progress", "RandomField", "Robin", "RunSummary",
     "Sampling", "SolutionFigures", "StopOnSignal", "Throughput", "TrainingAlarms", "TrainingSettings", "Unknown",
-    "__version__", "best_checkpoint", "characteristic_scales", "load_solution", "outline", "plot_solution",
-    "recipe_for", "save_solution", "union",
+    "__version__", "best_checkpoint", "characteristic_scales", "export_solution", "load_solution", "outline",
+    "plot_solution", "recipe_for", "save_solution", "union",
 ]  # fmt: skip
 
 _MODULES = {name: module for name, module in imported_names(Path(__file__)).items() if name in __all__}

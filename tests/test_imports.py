@@ -19,7 +19,8 @@ FILES = sorted(p for room in ("mask_pinns", *TOP) for p in (ROOT / room).rglob("
 ROOMS = (
     "version", "process", "checkout", "registry", "catalog", "checks", "memory", "metrics", "settings", "jets",
     "domains", "problems", "networks", "windows", "objective", "optim", "checkpoints", "stepper", "module",
-    "pictures", "datamodules", "callbacks", "report", "tuning", "doctor", "cli", "solution", "recipe", "__main__",
+    "pictures", "export", "datamodules", "callbacks", "report", "tuning", "doctor", "cli", "solution", "recipe",
+    "__main__",
 )  # fmt: skip
 # Rooms that know less than their place allows.
 KNOWS_ONLY = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from mask_pinns.catalog.tables import ACTIVATIONS, ENGINES, OPTIMIZERS, SAMPLERS
 from mask_pinns.checks import is_finite, is_number
 from mask_pinns.cli.run_folder import UsageError
 from mask_pinns.settings import (
+    EXPORTED,
+    PREDICTED,
     ObservationSettings,
     RunSettings,
     TrainingSettings,
@@ -65,7 +67,7 @@ def _check_keys(settings: Mapping[Any, Any], path: str = "") -> None:
 
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Raises ValueError for a key that is not a name and for a number that is not finite, at any depth, and for an
-    unknown activation, sampler, engine or optimizer.
+    unknown activation, sampler, engine, optimizer or format of a file.
     """
     _check_keys(settings)
     _check_numbers(settings)
@@ -74,9 +76,18 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     ACTIVATIONS.require(settings["embedding"]["fourier_activation"])
     SAMPLERS.require(settings["sampler"])
     ENGINES.require(settings["derivatives"])
+    _check_ending(settings, "predict_file", PREDICTED)
+    _check_ending(settings, "export_file", EXPORTED)
     for phase in phase_mappings(settings["optimizer"]):
         if "optimizer" in phase:
             OPTIMIZERS.require(phase["optimizer"])
+
+
+def _check_ending(settings: Mapping[str, Any], key: str, endings: Sequence[str]) -> None:
+    name = settings[key]
+    if name is not None and not str(name).lower().endswith(tuple(endings)):
+        known = f"{', '.join(endings[:-1])} or {endings[-1]}"
+        raise UsageError(f"{key} is {name!r}, whose end names no format: expected a name that ends in {known}")
 
 
 def _check_numbers(settings: Any, path: str = "") -> None:
@@ -153,9 +164,11 @@ OF_TRAINING = {
     "adaptive",
 }
 """Settings that only a training reads, with those in the next line."""
-OF_PREDICTION = ("predict_points", "predict_derivatives", "predict_std", "vtu")
+OF_PREDICTION = ("predict_points", "predict_file", "predict_std", "vtu")
+OF_EXPORT = ("export_file", "export_precision")
+OF_BOTH = ("predict_derivatives",)
 OF_TUNING = names(TuningSettings)
-OF_EVALUATION = {"folder", "ckpt_path", "resume", *OF_PREDICTION}
+OF_EVALUATION = {"folder", "ckpt_path", "resume", *OF_PREDICTION, *OF_EXPORT, *OF_BOTH}
 
 
 def idle_flags(command: str, config: SimpleNamespace, module: MaskPINN) -> list[str]:
@@ -164,10 +177,14 @@ def idle_flags(command: str, config: SimpleNamespace, module: MaskPINN) -> list[
         reasons = dict.fromkeys(OF_TRAINING - OF_EVALUATION, f"{command} does not train")
     else:
         reasons = _idle_in_training(config, module)
-    if command != "predict":
-        reasons |= dict.fromkeys(OF_PREDICTION, "it is for the command predict")
-    if command != "tune":
-        reasons |= dict.fromkeys(OF_TUNING, "it is for the command tune")
+    for names_of_one, own in ((OF_PREDICTION, "predict"), (OF_EXPORT, "export"), (OF_TUNING, "tune")):
+        if command != own:
+            reasons |= dict.fromkeys(names_of_one, f"it is for the command {own}")
+    if command not in ("predict", "export"):
+        reasons |= dict.fromkeys(OF_BOTH, "it is for the commands predict and export")
+    if command == "predict" and str(config.predict_file).lower().endswith(".vtu"):
+        reasons["predict_points"] = f"the points in {config.predict_file} are those of a mesh of the domain"
+        reasons["vtu"] = f"{config.predict_file} is such a file"
     reasons |= _idle_in_network(config, module) | _idle_by_term(module)
     lines = []
     for flag in dict.fromkeys(config.typed):

@@ -36,8 +36,9 @@ LONG_FORMS = {
     "--problem": "--problem.name", "--network": "--network.name", "--points": "--points.pde", "--from": "--start_from",
 }  # fmt: skip
 NOT_SAVED = (
-    "config", "resume", "ckpt_path", "name", "predict_points", "predict_derivatives", "predict_std", "vtu", "verify",
-    "typed", *names(TuningSettings),
+    "config", "resume", "ckpt_path", "name", "predict_points", "predict_file", "predict_derivatives", "predict_std",
+    "vtu", "export_file", "export_precision", "verify", "typed",
+    *names(TuningSettings),
 )  # fmt: skip
 """Settings that are not necessary to repeat a run."""
 

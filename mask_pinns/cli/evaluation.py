@@ -1,21 +1,20 @@
-"""The commands that evaluate a checkpoint: validate, test and predict."""
+"""The commands that evaluate a checkpoint: validate, test, predict and export."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.loading import check_checkpoint, load_checkpoint
 from mask_pinns.cli.run import Run, make_module
 from mask_pinns.cli.run_folder import UsageError, find_checkpoint
 from mask_pinns.cli.trainer import make_trainer
 from mask_pinns.datamodules.points import VALIDATION_STEP
 from mask_pinns.datamodules.points_file import outside, read_points
+from mask_pinns.export import Prediction, export_solution, require_format, require_writer, write_table
 from mask_pinns.objective.posterior import Posterior, described, in_words, make_posterior
 from mask_pinns.objective.prediction import check_columns, further_columns
 from mask_pinns.pictures.vtu import require_vtu, write_vtu
@@ -31,38 +30,75 @@ def evaluate(run: Run, stage: str) -> int:
 
 
 def predict(run: Run) -> int:
-    """Writes points (N, D), values (N, F) and the further columns that are asked for, each (N,), to prediction.npz, in
-    the run folder or beside a single checkpoint.
+    """Writes points, values and the further columns that are asked for to a table or, in a .vtu file, on a mesh of the
+    domain: --predict_file, else prediction.npz in the run folder or beside a single checkpoint.
 
-    With --vtu also prediction.vtu (with time, several, and prediction.pvd), on a mesh of the domain.
+    With --vtu also prediction.vtu there (with time, several, and prediction.pvd).
     """
     config, problem = run.config, run.module.problem
     check_columns(run.module.objective, config.predict_derivatives, config.predict_std, "--predict_derivatives")
-    if config.vtu:
-        require_vtu(problem.domain)
-    file = config.predict_points
-    points = read_points(file, problem.domain.names) if file else problem.evaluation().points.numpy()
-    if note := outside(points, problem.domain):
-        run.console.print(note, highlight=False, soft_wrap=True, markup=False)
+    named = Path(config.predict_file) if config.predict_file else None
+    for_paraview = named is not None and named.suffix.lower() == ".vtu"
+    if named is not None:
+        require_writer(named)
+    if config.vtu or for_paraview:
+        require_vtu(problem.domain, "--vtu" if named is None or not for_paraview else f"--predict_file {named}")
+    points = None if for_paraview else _points(run)
     checkpoint = load_checkpoint_of(run)
     module = run.module  # of a run in windows, another one than before
-    folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     posterior = posterior_of(run) if config.predict_std else None
     further = partial(
         further_columns, module.objective, module.network, derivatives=config.predict_derivatives, posterior=posterior
     )
-    columns: dict[str, Any] = further(points)
-    with whole_file(folder / "prediction.npz", "wb") as out:
-        np.savez(out, points=points, values=module.predict(points), **columns)
-    with_these = f" with {', '.join(columns)}" if columns else ""
-    written = f"{len(points):,} points{with_these} written to {folder / 'prediction.npz'}"
-    run.console.print(written, highlight=False, soft_wrap=True)
+    path = named or folder_of(checkpoint) / "prediction.npz"
+    if points is not None:
+        columns = further(points)
+        write_table(Prediction(module.problem, points, module.predict(points), columns), path)
+        with_these = f" with {', '.join(columns)}" if columns else ""
+        _print(run, f"{len(points):,} points{with_these} written to {path}")
     for name, entry in described(module.network, posterior.of_unknowns() if posterior else None).items():
-        run.console.print(f"{name}  {in_words(entry)}", highlight=False)
-    if config.vtu:
-        path = write_vtu(module.problem, module.predict, folder, further)
-        run.console.print(f"the solution in the domain, for ParaView: {path}", highlight=False, soft_wrap=True)
+        _print(run, f"{name}  {in_words(entry)}")
+    if config.vtu or for_paraview:
+        mesh = path if for_paraview else folder_of(checkpoint) / "prediction.vtu"
+        written = write_vtu(module.problem, module.predict, mesh.parent, further, mesh.stem)
+        _print(run, f"the solution in the domain, for ParaView: {written}")
     return 0
+
+
+def export(run: Run) -> int:
+    """Writes the solution, with the derivatives that are asked for, as a program for any points: --export_file, else
+    solution.onnx in the run folder. Tells how far its results are from the predictions.
+    """
+    config = run.config
+    check_columns(run.module.objective, config.predict_derivatives, False, "--predict_derivatives")
+    named = Path(config.export_file) if config.export_file else None
+    require_format(named or Path("solution.onnx"))
+    checkpoint = load_checkpoint_of(run)
+    path = named or folder_of(checkpoint) / "solution.onnx"
+    made = export_solution(run.module, path, config.predict_derivatives, config.export_precision)
+    coordinates = ", ".join(run.module.problem.domain.names)
+    what = f"{', '.join(made.outputs)} at any points ({coordinates}), in float{made.precision}"
+    _print(run, f"{what}, written to {made.path}")
+    _print(run, str(made.trial))
+    return 0
+
+
+def _points(run: Run) -> np.ndarray:
+    """The points (N, D) of a prediction: those of the file, else of the evaluation grid. Tells those outside."""
+    file, problem = run.config.predict_points, run.module.problem
+    points = read_points(file, problem.domain.names) if file else problem.evaluation().points.numpy()
+    if note := outside(points, problem.domain):
+        _print(run, note)
+    return points
+
+
+def _print(run: Run, line: str) -> None:
+    run.console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def folder_of(checkpoint: Path) -> Path:
+    """The run folder of a checkpoint; the folder of one that lies in no run."""
+    return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
 
 
 def posterior_of(run: Run) -> Posterior:

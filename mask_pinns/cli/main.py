@@ -89,7 +89,8 @@ def _execute(command: str, config: SimpleNamespace, prog: str) -> int:
             from mask_pinns.cli.tuning.command import tune  # Optuna is an extra
 
             return tune(parts, prog)
-        return evaluation.predict(parts) if command == "predict" else evaluation.evaluate(parts, command)
+        own = {"predict": evaluation.predict, "export": evaluation.export}
+        return own[command](parts) if command in own else evaluation.evaluate(parts, command)
     except Stopped:
         raise
     except MisconfigurationException as error:

@@ -34,7 +34,7 @@ from mask_pinns.settings import SETTINGS, Embedding, Option, TrainerSettings, fl
 from mask_pinns.settings.values import check_written, parse_values, write_values
 from mask_pinns.version import __version__
 
-COMMANDS = ("fit", "validate", "test", "predict", "tune")
+COMMANDS = ("fit", "validate", "test", "predict", "export", "tune")
 PROG = "mask-pinns"
 """How the command is called, if it is called by its name."""
 SHORT_FLAGS = ("width", "blocks", "activation", "mask", "mask_init", "first_scale", "first_bias")
@@ -45,6 +45,7 @@ EXAMPLES = {
     "--config paper/wave": "the published settings",
     "--resume last": "go on with the latest run",
     "test --ckpt_path runs/wave-1": "evaluate its best checkpoint",
+    "export --ckpt_path runs/wave-1": "its solution as a program: ONNX",
     '--optimizer "adam 2000, lbfgs 100"': "phases: Adam, then L-BFGS",
     'tune --search "width 10..40, first_scale 1..4 log"': "search settings for the smallest loss at fresh points",
     "--list": "problems, networks, optimizers, with a line for each",

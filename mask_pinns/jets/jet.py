@@ -7,6 +7,7 @@ gives the gradient of any physics loss, without nested autograd.
 Legend: N points, D coordinates, H features.
 Convention: streams are plain derivatives, not Taylor coefficients (no 1/m!).
 A stream that is absent is identically zero; a stream may have a single row if it is the same at every point.
+Numbers of rows are `shape[0]`: a trace of a jet fits any number of points, which `len` would make a constant.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Jet:
 
     def at_every_point(self) -> Jet:
         """The same jet; streams with a single row are expanded to all points."""
-        return Jet(self.derivatives, {m: s.expand(len(self.value), -1) for m, s in self.streams.items()})
+        return Jet(self.derivatives, {m: s.expand(self.value.shape[0], -1) for m, s in self.streams.items()})
 
     def split(self, lengths: Sequence[int]) -> list[Jet]:
         """Jets of the first lengths[0] points, of the next lengths[1], ...; the jet itself for a single length."""
@@ -102,7 +103,7 @@ class Jet:
             return jets[0]
         streams = {}
         for m in jets[0].derivatives.indices:
-            rows = [len(jet.streams[m]) for jet in jets if m in jet.streams]
+            rows = [jet.streams[m].shape[0] for jet in jets if m in jet.streams]
             if rows:
                 parts = [jet.streams.get(m, jet.value.new_zeros(1, jet.value.shape[1])) for jet in jets]
                 streams[m] = torch.cat([part.expand(max(rows), -1) for part in parts], 1)

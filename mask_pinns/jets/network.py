@@ -9,7 +9,7 @@ Legend: N points, D coordinates, F fields, P weights w.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
 
@@ -123,9 +123,30 @@ class Tangent(nn.Module):
         with without_tangent(network):
             own = dict(network.named_parameters())
             weights = tuple(own[name] for name in self.names)
-            with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # at torch's first jvp
-                values, changes, *_ = torch.func.jvp(outputs, weights, tuple(self.directions))
+            if torch.compiler.is_compiling():  # a trace of jvp would fit one number of points
+                values, changes = _twice_reversed(outputs, weights, tuple(self.directions))
+            else:
+                with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # at torch's first jvp
+                    values, changes, *_ = torch.func.jvp(outputs, weights, tuple(self.directions))
         return tuple(Jet(jet.derivatives, dict(zip(streams, part, strict=True))) for part in (values, changes))  # type: ignore[return-value]
+
+
+def _twice_reversed(
+    function: Callable[..., tuple[Tensor, ...]], weights: Sequence[Tensor], directions: Sequence[Tensor]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """The values y of a function of weights and J s, as jvp gives them, by two reverse passes: d(v' J s) / dv."""
+    with torch.enable_grad():
+        at = [w.detach().requires_grad_() for w in weights]
+        values = function(*at)
+        duals = [torch.zeros_like(y).requires_grad_() for y in values]
+        trained = [i for i, y in enumerate(values) if y.requires_grad]
+        pulled = torch.autograd.grad(
+            [values[i] for i in trained], at, [duals[i] for i in trained], create_graph=True, allow_unused=True
+        )
+        products = [(p * s).sum() for p, s in zip(pulled, directions, strict=True) if p is not None]
+        along = torch.stack(products).sum()
+        changes = torch.autograd.grad(along, duals, allow_unused=True, materialize_grads=True)
+    return tuple(y.detach() for y in values), tuple(c.detach() for c in changes)
 
 
 def weights_of(network: nn.Module) -> list[nn.Parameter]:

@@ -56,4 +56,5 @@ class JetPoints:
 def values_of(p: JetPoints) -> Tensor:
     """The coordinates themselves, (N, D); no attribute, because a target must not use them without derivatives."""
     columns = [scalar.value for scalar in p._coordinates.values()]
-    return torch.stack([c.expand(max(map(len, columns))) for c in columns], 1)
+    rows = max(c.shape[0] for c in columns)
+    return torch.stack([c.expand(rows) for c in columns], 1)

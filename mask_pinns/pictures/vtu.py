@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import torch
@@ -56,12 +57,15 @@ class Mesh:
         return values.split(len(self.places))
 
 
-def require_vtu(domain: Domain) -> None:
-    """Raises ValueError if files of this domain cannot be written: by its coordinates, or because meshio is missing."""
+def require_vtu(domain: Domain, what: str = "--vtu") -> None:
+    """Raises ValueError if files of this domain cannot be written: by its coordinates, or because meshio is missing.
+
+    what: what asks for them, for the message.
+    """
     k = len([name for name in domain.names if name != "t"])
     if k not in (2, 3):
-        raise ValueError(f"--vtu needs two or three coordinates in space; the problem has {', '.join(domain.names)}")
-    library("meshio", "--vtu")
+        raise ValueError(f"{what} needs two or three coordinates in space; the problem has {', '.join(domain.names)}")
+    library("meshio", what)
 
 
 def write_vtu(
@@ -69,9 +73,10 @@ def write_vtu(
     predict: Callable[[Tensor], np.ndarray],
     folder: Path,
     further: Callable[[Tensor], Mapping[str, np.ndarray]] = lambda x: {},
+    stem: str = "prediction",
 ) -> Path:
-    """Writes prediction.vtu, with time prediction_00.vtu, ... and prediction.pvd, which opens them all. Returns the one
-    to open.
+    """Writes prediction.vtu, with time prediction_00.vtu, ... and prediction.pvd, which opens them all (stem: another
+    name). Returns the one to open.
 
     Each field is there as `u`, and where the true values are known as `u_reference` and `u_error`, predicted minus
     true; a field that the problem determines up to a constant is compared at the level of the true values. `further`
@@ -84,14 +89,14 @@ def write_vtu(
     data |= {name: torch.from_numpy(column).double() for name, column in further(points).items()}
     tables = [dict(zip(data, parts, strict=True)) for parts in zip(*map(mesh.split, data.values()), strict=True)]
     if not mesh.times:
-        _write(folder / "prediction.vtu", mesh, tables[0])
-        return folder / "prediction.vtu"
-    names = [f"prediction_{i:02d}.vtu" for i in range(len(mesh.times))]
+        _write(folder / f"{stem}.vtu", mesh, tables[0])
+        return folder / f"{stem}.vtu"
+    names = [f"{stem}_{i:02d}.vtu" for i in range(len(mesh.times))]
     for name, table in zip(names, tables, strict=True):
         _write(folder / name, mesh, table)
-    with whole_file(folder / "prediction.pvd") as file:
+    with whole_file(folder / f"{stem}.pvd") as file:
         file.write(_collection(mesh.times, names))
-    return folder / "prediction.pvd"
+    return folder / f"{stem}.pvd"
 
 
 def _columns(problem: Problem, points: Tensor, predicted: Tensor, true: Tensor | None) -> dict[str, Tensor]:
@@ -170,7 +175,7 @@ def _write(path: Path, mesh: Mesh, table: dict[str, Tensor]) -> None:
 
 def _collection(times: Sequence[float], names: Sequence[str]) -> str:
     """The text of a file that gives each file its time."""
-    lines = [f'    <DataSet timestep="{t!r}" file="{name}"/>' for t, name in zip(times, names, strict=True)]
+    lines = [f'    <DataSet timestep="{t!r}" file={quoteattr(name)}/>' for t, name in zip(times, names, strict=True)]
     return "\n".join(
         ['<?xml version="1.0"?>', '<VTKFile type="Collection" version="0.1">', "  <Collection>", *lines,
          "  </Collection>", "</VTKFile>", ""]

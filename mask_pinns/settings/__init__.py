@@ -24,7 +24,7 @@ from mask_pinns.settings.loss import LossSettings
 from mask_pinns.settings.machine import MachineSettings
 from mask_pinns.settings.observation import RECORDED, ObservationSettings
 from mask_pinns.settings.phases import Phases, phase_mappings
-from mask_pinns.settings.run import RunSettings, TuningSettings
+from mask_pinns.settings.run import EXPORTED, PREDICTED, RunSettings, TuningSettings
 from mask_pinns.settings.sampling import Sampling
 from mask_pinns.settings.trainer import TrainerSettings
 from mask_pinns.settings.training import TrainingSettings, WindowSettings
@@ -40,8 +40,8 @@ SETTINGS: dict[str, tuple[type, ...]] = {
 """Classes of settings by the title under which --help lists their flags."""
 
 __all__ = [
-    "RECORDED", "SETTINGS", "Constraints", "Embedding", "LossSettings", "MachineSettings", "ObservationSettings",
-    "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainerSettings", "TrainingSettings", "TuningSettings",
-    "WindowSettings", "as_names", "complete", "defaults", "flatten", "merge", "names", "options", "phase_mappings",
-    "pick", "plain", "setting", "to_mapping",
+    "EXPORTED", "PREDICTED", "RECORDED", "SETTINGS", "Constraints", "Embedding", "LossSettings", "MachineSettings",
+    "ObservationSettings", "Option", "Parity", "Phases", "RunSettings", "Sampling", "TrainerSettings",
+    "TrainingSettings", "TuningSettings", "WindowSettings", "as_names", "complete", "defaults", "flatten", "merge",
+    "names", "options", "phase_mappings", "pick", "plain", "setting", "to_mapping",
 ]  # fmt: skip

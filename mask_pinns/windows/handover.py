@@ -24,6 +24,7 @@ from torch.func import functional_call
 from mask_pinns.jets import Derivatives, Jet, JetNetwork, Scalar
 from mask_pinns.jets.derivatives import canonical
 from mask_pinns.jets.points import JetPoints
+from mask_pinns.windows.rehearsal import rehearsed
 
 KEPT = 64
 """Number of sets of points whose values an end keeps: those of the terms, in chunks, and of the walls."""
@@ -95,13 +96,25 @@ class End:
 
     def _found(self, x: Tensor, column: int, wanted: tuple[str, ...]) -> Jet | None:
         """What is kept for the same points."""
+        key = rehearsed(lambda: self._key(x, column, wanted))
+        if key is None:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key][2]
+
+    def _key(self, x: Tensor, column: int, wanted: tuple[str, ...]) -> int | None:
+        """Under which key something is kept for the same points."""
         space = self._space(x, column)
-        for key, (points, derivatives, jet) in reversed(self._kept.items()):
+        for key, (points, derivatives, _) in reversed(self._kept.items()):
             alike = (points.shape, points.dtype, points.device) == (space.shape, space.dtype, space.device)
             if alike and derivatives == wanted and torch.equal(points, space):
-                self._kept.move_to_end(key)
-                return jet
+                return key
         return None
+
+    def forget(self) -> None:
+        """Forgets what is kept, so that all keys begin again."""
+        self._kept.clear()
+        self._count = 0
 
     @staticmethod
     def _space(x: Tensor, column: int) -> Tensor:
@@ -154,12 +167,13 @@ class Handover:
             return self._on_jets(p)
         x = torch.stack([getattr(p, c) for c in self.end.names], 1)
         values = self.end.jet(x, ("",))[self.derivative]
-        return x.new_zeros(len(x)) if values is None else values[:, self.column].expand(len(x))
+        n = x.shape[0]
+        return x.new_zeros(n) if values is None else values[:, self.column].expand(n)
 
     def _on_jets(self, p: JetPoints) -> Scalar:
         """D^m of the field with the derivatives of the points; those by coordinates that are fixed are zero."""
         scalars = {c: getattr(p, c) for c in self.end.names}
-        n = max(len(s.value) for s in scalars.values())
+        n = max(s.value.shape[0] for s in scalars.values())
         x = torch.stack([s.value.expand(n) for s in scalars.values()], 1)
         fixed = {"t", *(c for c, s in scalars.items() if len(s.jet.streams) == 1)}
         members = {

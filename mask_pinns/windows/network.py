@@ -17,6 +17,7 @@ from mask_pinns.jets import Activation, Jet, JetNetwork
 from mask_pinns.networks.assembly import assemble
 from mask_pinns.problems import Problem
 from mask_pinns.settings import Constraints
+from mask_pinns.windows.handover import End
 from mask_pinns.windows.window import window_of
 
 
@@ -55,6 +56,28 @@ class WindowedNetwork(JetNetwork):
                     full = full.index_copy(0, rows, values)  # type: ignore[arg-type]
                 streams[m] = full
         return Jet(jet.derivatives, streams)
+
+    def everywhere(self, jet: Jet) -> Jet:
+        """The same jet, from all networks at all points: its program is the same whatever the points are.
+
+        A trace of `layers` would fit one distribution of the points over the windows.
+        """
+        time = jet.value[:, self.column : self.column + 1]
+        whole: Jet = self.parts[0](jet)
+        for end, network in zip(self.ends, self.parts[1:], strict=False):
+            later, is_later = network(jet), time > time.new_tensor(end)
+            zero = later.value.new_zeros(1, later.value.shape[1])
+            streams = {
+                m: torch.where(is_later, later.streams.get(m, zero), whole.streams.get(m, zero))
+                for m in jet.derivatives.indices if m in later.streams or m in whole.streams
+            }  # fmt: skip
+            whole = Jet(jet.derivatives, streams)
+        return whole
+
+    def handovers(self) -> list[End]:
+        """The ends with which networks begin, in the order of time."""
+        problems = (getattr(getattr(part, "constraints", None), "problem", None) for part in self.parts)
+        return [end for problem in problems if (end := getattr(problem, "begins", None)) is not None]
 
     def windows(self, x: Tensor) -> Tensor:
         """The index (N,) of the window in which each point (N, D) lies."""

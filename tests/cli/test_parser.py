@@ -34,7 +34,7 @@ def test_the_help_speaks_of_the_command_that_was_called(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         main(["--help"], prog)
     shown = capsys.readouterr().out
-    assert shown.startswith(f"usage: {prog} [fit|validate|test|predict|tune] [flags]")
+    assert shown.startswith(f"usage: {prog} [fit|validate|test|predict|export|tune] [flags]")
     for flags in ("", "--problem burgers --width 32 --seed 1", "--resume last", "test --ckpt_path runs/wave-1"):
         assert f"\n  {prog} {flags}".rstrip() in shown
     assert set(re.findall(r"^  (.*?) --resume last", shown, re.MULTILINE)) == {prog}

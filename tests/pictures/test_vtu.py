@@ -114,6 +114,16 @@ def test_a_box_with_a_reference_on_a_grid_has_its_cells(meshio: Any, tmp_path: P
     np.testing.assert_array_equal(mesh.point_data["u_reference"], mesh.points[:, 0])
 
 
+def test_pyvista_opens_it(tmp_path: Path) -> None:
+    """It reads by VTK itself, as ParaView does, and not by what wrote the file."""
+    pyvista = pytest.importorskip("pyvista")
+    pytest.importorskip("meshio")
+    mesh = pyvista.read(write_vtu(problem_on(SQUARE - NOTCH), predicted, tmp_path, stem="solution"))
+    assert set(mesh.point_data) == {"u", "u_reference", "u_error"}
+    np.testing.assert_allclose(mesh.point_data["u"], 2 * mesh.points[:, 0], atol=1e-6)
+    assert mesh.compute_cell_sizes()["Area"].sum() == pytest.approx(3.0, rel=1e-3)
+
+
 def test_predict_writes_it_beside_the_table(meshio: Any, command: Any, tmp_path: Path) -> None:
     flags = ["--problem", "pipes", "--steps", "1", "--name", "a"]
     assert command(*flags)[0] == 0

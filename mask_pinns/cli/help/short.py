@@ -11,7 +11,8 @@ USUAL = {
     "by which network": ("network.name", "network.width", "network.blocks", "network.activation", "network.mask"),
     "how it is trained": ("optimizer", "steps", "points", "exact", "windows", "seed"),
     "where": ("devices", "precision", "name", "folder"),
-    "going on, and using the solution": ("resume", "start_from", "ckpt_path", "predict_points"),
+    "going on": ("resume", "start_from"),
+    "using the solution": ("ckpt_path", "predict_points", "predict_file", "export_file"),
 }
 """Settings by group, under their long names."""
 SHORT_NAMES = {
@@ -25,6 +26,8 @@ WHAT = {
     "config": "YAML file with settings, or the name of a recipe; flags override it",
     "network.name": "a name of --list",
     "points": "number of collocation points",
+    "predict_file": "file of a prediction: .npz, .csv, .parquet, or .vtu for ParaView",
+    "export_file": "file of the solution as a program: .onnx or .pt2",
     "windows": "4: four windows in time, with a network each; 0.2 0.5: where they end; auto: by how hard each is",
     "network.width": "units of a hidden layer",
     "network.blocks": "number of blocks of two layers",

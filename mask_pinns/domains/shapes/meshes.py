@@ -27,12 +27,12 @@ MOST_PAIRS = 2**21
 """Number of points times triangles that are tried at a time."""
 
 
-def library(name: str, what: str) -> Any:
-    """An optional library. Raises ValueError that says how to install it."""
+def library(name: str, what: str, extra: str = "shapes") -> Any:
+    """An optional library of this package's extra. Raises ValueError that says how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ValueError(f'{what} needs {name} ({error}): pip install "mask-pinns[shapes]"') from None
+        raise ValueError(f'{what} needs {name} ({error}): pip install "mask-pinns[{extra}]"') from None
 
 
 def outline(geometry: Any, coordinates: str = "xy") -> Domain:
