@@ -80,7 +80,8 @@ class MaskPINN(L.LightningModule):
         if problem is None or network is None:
             what = "problem" if problem is None else "network"
             raise ValueError(
-                f"the checkpoint does not know its {what} by a name: load_from_checkpoint(path, {what}=...)"
+                f"the checkpoint does not know its {what} by a name: load_solution(path, {what}=...), or "
+                f"MaskPINN.load_from_checkpoint(path, {what}=...)"
             )
         given = {Constraints: constraints, LossSettings: loss, TrainingSettings: training}
         options |= {} if optimizer is None else {"optimizer": optimizer}

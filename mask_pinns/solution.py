@@ -58,7 +58,7 @@ def load_solution(path: str | Path, problem: Problem | str | None = None, networ
     """The module of a checkpoint: one that was saved from Python, or one of a run (`runs/NAME/checkpoints/best.ckpt`).
 
     Args:
-        path: the file.
+        path: the file, or the folder of a run, of which it takes the best checkpoint.
         problem: its problem, where the file does not know it by a name: a class that was declared in a notebook.
         network: a module of its shape, where the network was a module of your own.
 
@@ -66,7 +66,9 @@ def load_solution(path: str | Path, problem: Problem | str | None = None, networ
         ValueError: a file that cannot be read or contains more than tensors and plain values, one of another equation,
             and one whose problem or network has no name, if none is given.
     """
-    load_checkpoint(Path(path))  # it says in one line what is wrong
+    path = Path(path)
+    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    load_checkpoint(path)  # it says in one line what is wrong
     given: dict[str, Any] = {"problem": problem, "network": network}
     known = {name: value for name, value in given.items() if value is not None}
     model = MaskPINN.load_from_checkpoint(path, map_location="cpu", weights_only=True, **known)

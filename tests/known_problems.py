@@ -93,7 +93,7 @@ class Loop(Problem):
 
     domain = Box(x=(0.0, 1.0))
     derivatives = ("xx",)
-    conditions = (Dirichlet("x", side="low", u=0.0), Periodic("x"))
+    conditions = (Dirichlet("x", side="low", u=0.0), Periodic("x", order=0))
 
     def residual(self, p, u):
         return u.xx - 2.0

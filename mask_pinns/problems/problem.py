@@ -161,7 +161,7 @@ class Problem:
             if names.count(name) > 1:
                 raise ValueError(f"{self.title} has two conditions called {name!r}; give one of them another `name=`")
         for condition in self.terms:
-            condition.attach(folder_of(type(self), "conditions"))
+            condition.attach(folder_of(type(self), "conditions"), derivatives)
             condition.check(self.domain, self.fields)
 
     def _declared(self, name: str) -> Any:

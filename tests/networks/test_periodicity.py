@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from known_problems import Loop
 
-from mask_pinns import Box, Initial, MaskPINN, Periodic, Problem
+from mask_pinns import Box, Derivatives, Initial, MaskPINN, Periodic, Problem
 from mask_pinns.networks.assembly import assemble
+from mask_pinns.networks.periodicity import smoothly_periodic
 
 
 class Ring(Loop):
@@ -78,3 +81,21 @@ def test_auto_embeds_what_is_smoothly_periodic_and_no_subclass(problem: Problem,
     module = MaskPINN(problem, {"name": "masked", "width": 4}, embedding=AUTO, exact="auto")
     assert module.objective.hard == hard
     assert set(module.network.soft_reasons) == {c.name for c in problem.conditions} - set(hard)
+
+
+@pytest.mark.parametrize(("derivatives", "order"), [("t x", 0), ("tt xx", 1), ("t xxx", 2), ("yy", 0)])
+def test_a_periodic_condition_without_an_order_makes_the_solution_smooth(derivatives: str, order: int) -> None:
+    """With values alone, an equation of second order has many solutions, and one of them is found without a word."""
+
+    class Ring(Problem):
+        domain = Box(x=(-1.0, 1.0), y=(0.0, 1.0), t=(0.0, 1.0))
+        conditions = (Periodic("x"), Periodic("y", order=0, name="given"))
+
+        def residual(self, p: Any, u: Any) -> Any:
+            return sum(u.derivative(m) for m in self.derivatives)
+
+    Ring.derivatives = tuple(derivatives.split())
+    condition, given = Ring().conditions
+    assert (condition.order, given.order) == (order, 0)
+    assert condition.derivatives.indices == Derivatives(["x" * order]).indices
+    assert "x" in smoothly_periodic(Ring())

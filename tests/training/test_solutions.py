@@ -73,6 +73,11 @@ def test_derivatives_are_those_of_the_predictions() -> None:
     assert found["u_xx"] == pytest.approx((shifted[2] - 2 * shifted[1] + shifted[0]) / h**2, rel=1e-3)
 
 
+def test_the_solution_of_a_run_is_that_of_its_best_checkpoint(run_a: Path) -> None:
+    best = load_solution(run_a / "checkpoints" / "best.ckpt")
+    assert np.array_equal(load_solution(run_a).predict(POINTS), best.predict(POINTS))
+
+
 def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
     path = save_solution(trained("own"), tmp_path / "rod.ckpt")
     with pytest.raises(ValueError, match="does not know its problem by a name"):

@@ -9,6 +9,7 @@ Legend: N points on each piece, R pieces.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -213,6 +214,10 @@ class Robin(Neumann):
 class Periodic(BoundaryCondition):
     """Every field, and its normal derivatives up to `order`, are equal on the two walls across a coordinate.
 
+    Without an order, it is one less than that of the problem's equation in this coordinate, which makes the solution
+    smooth across the walls: for u_xx, values and slopes. With a smaller one, slopes are free, and the equation has many
+    solutions.
+
     Example:
         >>> from mask_pinns import Periodic
         >>> condition = Periodic("x", order=1)
@@ -223,15 +228,20 @@ class Periodic(BoundaryCondition):
     kind = "periodic"
     paired = True
 
-    def __init__(self, across: str, order: int = 0, name: str | None = None, weight: float = 1.0) -> None:
+    def __init__(self, across: str, order: int | None = None, name: str | None = None, weight: float = 1.0) -> None:
         super().__init__((across,), name, weight, "both")
         if not isinstance(across, str):
             raise ValueError(
                 f"condition {self.name!r}: {across!r} is no coordinate; expected a single letter, e.g. 'x'"
             )
-        if not isinstance(order, int) or not 0 <= order <= MAX_ORDER:
+        if order is not None and (not isinstance(order, int) or not 0 <= order <= MAX_ORDER):
             raise ValueError(f"condition {self.name!r}: order is {order!r}; expected a whole number, 0 to {MAX_ORDER}")
-        self.order = order
+        self.order, self._follows = order or 0, order is None
+
+    def attach(self, folder: Path, equation: Sequence[str]) -> None:
+        """The order of the equation decides about that of the condition, if none is given."""
+        if self._follows:
+            self.order = max(self.order, *(m.count(self.across[0]) - 1 for m in equation), 0)
 
     @property
     def derivatives(self) -> Derivatives:

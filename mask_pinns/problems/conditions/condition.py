@@ -125,8 +125,13 @@ class Condition:
         """The target of a field's values, a number or a function of the points; None if it does not prescribe them."""
         return None
 
-    def attach(self, folder: Path) -> None:
-        """Says in which folder the files lie that this condition names: that of the first problem which has it."""
+    def attach(self, folder: Path, equation: Sequence[str]) -> None:
+        """Tells this condition about its problem.
+
+        Args:
+            folder: where the files lie that it names: the folder of the first problem which has it.
+            equation: the derivatives that the problem declares.
+        """
         return
 
     def check(self, domain: Domain, fields: Sequence[str]) -> None:

@@ -91,7 +91,7 @@ class Data(Condition):
 
     # ---- the table ------------------------------------------------------------------------------------------
 
-    def attach(self, folder: Path) -> None:
+    def attach(self, folder: Path, equation: Sequence[str]) -> None:
         self._folder = folder if self._folder is None else self._folder
 
     @cached_property
