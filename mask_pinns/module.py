@@ -80,8 +80,7 @@ class MaskPINN(L.LightningModule):
         if problem is None or network is None:
             what = "problem" if problem is None else "network"
             raise ValueError(
-                f"the checkpoint does not know its {what} by a name: load_solution(path, {what}=...), or "
-                f"MaskPINN.load_from_checkpoint(path, {what}=...)"
+                f"the checkpoint knows its {what} by no name: load_solution or load_from_checkpoint(path, {what}=...)"
             )
         given = {Constraints: constraints, LossSettings: loss, TrainingSettings: training}
         options |= {} if optimizer is None else {"optimizer": optimizer}

@@ -80,7 +80,7 @@ def test_the_solution_of_a_run_is_that_of_its_best_checkpoint(run_a: Path) -> No
 
 def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
     path = save_solution(trained("own"), tmp_path / "rod.ckpt")
-    with pytest.raises(ValueError, match="does not know its problem by a name"):
+    with pytest.raises(ValueError, match="knows its problem by no name"):
         load_solution(path)
     with pytest.raises(ValueError, match="is of another"):
         load_solution(path, problem="convection")
