@@ -22,6 +22,7 @@ from mask_pinns.callbacks.figures import draw, picture_grid
 from mask_pinns.checkpoints.atomic_files import whole_file
 from mask_pinns.checkpoints.loading import load_checkpoint
 from mask_pinns.checkpoints.rollback import nonfinite_parameter
+from mask_pinns.cli.run_folder import find_checkpoint
 from mask_pinns.module import MaskPINN
 from mask_pinns.problems import Problem
 from mask_pinns.problems.derived.statement import statement
@@ -66,8 +67,7 @@ def load_solution(path: str | Path, problem: Problem | str | None = None, networ
         ValueError: a file that cannot be read or contains more than tensors and plain values, one of another equation,
             and one whose problem or network has no name, if none is given.
     """
-    path = Path(path)
-    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    path = find_checkpoint(str(path), Path("runs"), "best.ckpt") if Path(path).is_dir() else Path(path)
     load_checkpoint(path)  # it says in one line what is wrong
     given: dict[str, Any] = {"problem": problem, "network": network}
     known = {name: value for name, value in given.items() if value is not None}

@@ -59,7 +59,7 @@ def find_checkpoint(given: str, runs: Path, name: str = "last.ckpt") -> Path:
         folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         path = folder / name if (folder / name).is_file() else folder / "last.ckpt"  # there may be no best yet
     if not path.is_file() and not any(path.parent.glob("*.ckpt")):
-        raise UsageError(f"checkpoint {path} does not exist")
+        raise UsageError(f"checkpoint {path if str(path).strip() else repr(str(path))} does not exist")
     return Path(os.path.abspath(path))  # a bare file name would have no parent folder
 
 

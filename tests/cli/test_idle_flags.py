@@ -110,7 +110,7 @@ def test_every_flag_of_an_example_changes_something(example: str, monkeypatch: p
     assert told(words) == []
     starts = [i for i, word in enumerate(words) if word.startswith("--") and word not in ("--problem", "--network")]
     whole = settings(words)
-    for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
+    for start, end in zip(starts, [*starts, len(words)][1:], strict=True):
         assert settings(words[:start] + words[end:]) != whole, words[start]
 
 

@@ -149,7 +149,7 @@ def test_what_a_recording_lacks_is_left_open(runs: Path, tmp_path: Path) -> None
 def test_layers_of_two_networks_have_one_colour_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Runs of one and of two blocks: what both have is drawn alike, and the legend names what either has."""
     figures: list[Figure] = []
-    monkeypatch.setattr("mask_pinns.report.figures._svg", lambda figure: figures.append(figure) or "drawn")
+    monkeypatch.setattr("mask_pinns.report.figures.svg_of", lambda figure: figures.append(figure) or "drawn")
 
     def run(name: str, *layers: str) -> RunRecord:
         drift = [{"step": s, "layer": layer, "feature_drift": s + 0.5} for s in (0.0, 2.0) for layer in layers]
